@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Entry points for people; each one is a script that also works alone.
+
+TREE	?= .build/linux
+OUT	?= .build/o-x86
+TESTS	?= *
+DEBUG	?=
+BASE	?=
+
+INITRD	:= $(OUT)/shell.cpio.gz
+
+.DEFAULT_GOAL := help
+.PHONY: help setup tree refresh series hooks rebase build demo check quick shell bench clean
+
+help:
+	@echo 'First:'
+	@echo '  make demo      boot a stock Debian guest from private memory'
+	@echo '  make check     build and run every test (TESTS=GLOB, DEBUG=1)'
+	@echo 'Tests:'
+	@echo '  make quick     only the tests that boot nothing'
+	@echo '  make shell     a shell in the patched host; ctrl-a x leaves'
+	@echo '  make bench     figures, side by side with mainline 6.12'
+	@echo 'Source:'
+	@echo '  make tree      base kernel plus series in .build/linux, branch "series"'
+	@echo '  make refresh   fold the commits of that branch back into this repository'
+	@echo '  make series    format-patch files for git am'
+	@echo '  make hooks     lines added to each base file'
+	@echo '  make rebase BASE=VERSION   move to another 6.1.y'
+	@echo '  make build     host kernel in .build/o-x86'
+	@echo 'Housekeeping:'
+	@echo '  make setup     install the packages of scripts/packages.txt'
+	@echo '  make clean     remove build results; .build/linux and ccache stay'
+
+setup:
+	@scripts/setup
+
+tree refresh series hooks: setup
+	@scripts/series $@
+
+rebase: setup
+	@scripts/series rebase $(BASE)
+
+build: tree
+	@scripts/kbuild -t $(TREE) -o $(OUT)
+
+demo: setup
+	@scripts/demo
+
+check: setup
+	@scripts/check --tests '$(TESTS)' $(if $(DEBUG),--debug)
+
+quick: setup
+	@scripts/check --quick
+
+shell: build
+	@scripts/initramfs -o $(INITRD) -m $(OUT)/root
+	@scripts/boot --shell -k $(OUT)/arch/x86/boot/bzImage -i $(INITRD)
+
+bench: setup
+	@scripts/bench
+
+clean:
+	rm -rf .build/o-* .build/linux-6.12 .build/results

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Page faults on memory that a guest_memfd file backs, and on private memory
+ * that nothing backs.
+ */
+
+#include "../mmu.h"
+#include "../mmu/mmu_internal.h"
+#include "private.h"
+
+static int kvm_private_fault_exit(struct kvm_vcpu *vcpu,
+				  struct kvm_page_fault *fault, int r)
+{
+	/* Nobody runs KVM_RUN for a prefetch, its exit belongs to others. */
+	if (!fault->prefetch)
+		kvm_prepare_memory_fault_exit(vcpu, fault->gfn,
+					      fault->is_private);
+	return r;
+}
+
+static int kvm_private_faultin_file(struct kvm_vcpu *vcpu,
+				    struct kvm_page_fault *fault)
+{
+	int order, r;
+
+	r = kvm_gmem_get_pfn(fault->slot, fault->gfn, &fault->pfn, &order);
+	if (r)
+		return kvm_private_fault_exit(vcpu, fault, r);
+
+	/* Makes the fault retry if an invalidation of its gfn intervenes. */
+	fault->hva = __gfn_to_hva_memslot(fault->slot, fault->gfn);
+	fault->map_writable = true;
+	fault->from_gmem = true;
+	while (fault->max_level > PG_LEVEL_4K &&
+	       KVM_HPAGE_GFN_SHIFT(fault->max_level) > order)
+		fault->max_level--;
+
+	return RET_PF_CONTINUE;
+}
+
+/**
+ * __kvm_private_faultin - find the page of a fault, if a file has it
+ * @vcpu: the vCPU
+ * @fault: the fault, its MMU sequence sampled, its memslot visible or NULL
+ *
+ * This is where a fault decides, once, whether it is private.
+ *
+ * Context: kvm->srcu; may sleep.
+ * Return:
+ *
+ * * RET_PF_INVALID if userspace_addr backs the gfn, or nothing does
+ * * RET_PF_CONTINUE with the pfn, without a reference to it
+ * * -EFAULT, -EHWPOISON or -ENOMEM if there is no page, with
+ *   KVM_EXIT_MEMORY_FAULT prepared
+ */
+int __kvm_private_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
+{
+	const struct kvm_memory_slot *slot = fault->slot;
+
+	/* KVM's own memslots are outside the guest's memory. */
+	if (slot && slot->id >= KVM_USER_MEM_SLOTS)
+		return RET_PF_INVALID;
+
+	fault->is_private = kvm_mem_is_private(vcpu->kvm, fault->gfn);
+
+	if (kvm_slot_has_gmem(slot) && kvm_gmem_backs(slot, fault->gfn))
+		return kvm_private_faultin_file(vcpu, fault);
+
+	if (fault->is_private)
+		return kvm_private_fault_exit(vcpu, fault, -EFAULT);
+
+	return RET_PF_INVALID;
+}
+
+static bool kvm_range_is_uniform(struct kvm *kvm, gfn_t gfn, int level)
+{
+	gfn_t start = gfn & -KVM_PAGES_PER_HPAGE(level);
+	struct kvm_attr_map *attrs = &kvm->private_mem.attrs;
+
+	return kvm_attr_map_range_has(attrs, start,
+				      start + KVM_PAGES_PER_HPAGE(level),
+				      kvm_attr_map_get(attrs, gfn));
+}
+
+/**
+ * kvm_private_max_level - largest mapping without mixed attributes
+ * @kvm: the VM
+ * @slot: memslot that contains @gfn
+ * @gfn: guest frame number
+ * @max_level: limit by other rules
+ *
+ * Context: mmu_lock, no invalidation of @gfn in progress.
+ * Return: mapping level, at most @max_level.
+ */
+int kvm_private_max_level(struct kvm *kvm, const struct kvm_memory_slot *slot,
+			  gfn_t gfn, int max_level)
+{
+	lockdep_assert_held(&kvm->mmu_lock);
+
+	if (!kvm_has_private_mem(kvm))
+		return max_level;
+
+	while (max_level > PG_LEVEL_4K &&
+	       !kvm_range_is_uniform(kvm, gfn, max_level))
+		max_level--;
+
+	return max_level;
+}
+
+/**
+ * kvm_private_assert_fault - check that a fault is still right
+ * @vcpu: the vCPU
+ * @fault: the fault, not stale, about to be mapped
+ *
+ * Context: mmu_lock.
+ */
+void kvm_private_assert_fault(struct kvm_vcpu *vcpu,
+			      struct kvm_page_fault *fault)
+{
+	lockdep_assert_held(&vcpu->kvm->mmu_lock);
+
+	if (!IS_ENABLED(CONFIG_DEBUG_VM) || !fault->slot ||
+	    fault->slot->id >= KVM_USER_MEM_SLOTS)
+		return;
+
+	WARN_ON_ONCE(fault->is_private !=
+		     kvm_mem_is_private(vcpu->kvm, fault->gfn));
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __KVM_X86_PRIVATE_MMU_FAULT_H
+#define __KVM_X86_PRIVATE_MMU_FAULT_H
+
+/*
+ * What the page fault path calls.  Included by mmu_internal.h, once struct
+ * kvm_page_fault is known.
+ */
+
+#include "private.h"
+
+/**
+ * kvm_private_faultin - find the page of a fault, if a file has it
+ * @vcpu: the vCPU
+ * @fault: the fault, its MMU sequence sampled, its memslot visible or NULL
+ *
+ * An ordinary VM pays for two tests.
+ *
+ * Context: kvm->srcu; may sleep.
+ * Return: as __kvm_private_faultin().
+ */
+static inline int kvm_private_faultin(struct kvm_vcpu *vcpu,
+				      struct kvm_page_fault *fault)
+{
+	if (likely(!kvm_has_private_mem(vcpu->kvm) &&
+		   !kvm_slot_has_gmem(fault->slot)))
+		return RET_PF_INVALID;
+
+	return __kvm_private_faultin(vcpu, fault);
+}
+
+/**
+ * kvm_private_check_raced - did the gfn become private after the decision?
+ * @fault: the fault, looked up through userspace_addr
+ *
+ * A lookup fails for a gfn that has a memslot only if the gfn has become
+ * private.  Such a fault must neither be taken for MMIO nor mapped.
+ *
+ * Context: Any.
+ * Return: RET_PF_RETRY if so, else RET_PF_CONTINUE.
+ */
+static inline int kvm_private_check_raced(struct kvm_page_fault *fault)
+{
+	if (unlikely(fault->pfn == KVM_PFN_NOSLOT && fault->slot))
+		return RET_PF_RETRY;
+
+	return RET_PF_CONTINUE;
+}
+
+/**
+ * kvm_fault_pfn_to_release - what kvm_release_pfn_clean() must drop
+ * @fault: the fault, with its page
+ *
+ * Context: Any.
+ * Return: the pfn, or one that is ignored if there is no reference to it.
+ */
+static inline kvm_pfn_t kvm_fault_pfn_to_release(const struct kvm_page_fault *fault)
+{
+	return fault->from_gmem ? KVM_PFN_NOSLOT : fault->pfn;
+}
+
+#endif /* __KVM_X86_PRIVATE_MMU_FAULT_H */

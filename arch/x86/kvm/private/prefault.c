@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Faults on behalf of KVM_PRE_FAULT_MEMORY.
+ */
+
+#include "../mmu.h"
+#include "../mmu/mmu_internal.h"
+#include "private.h"
+
+/**
+ * kvm_arch_pre_fault_page - map one page as if the guest had read it
+ * @vcpu: the vCPU, loaded
+ * @gpa: guest physical address
+ *
+ * Context: vcpu->mutex and kvm->srcu; may sleep.
+ * Return: 0 if the page is mapped, 1 if the caller is to try again, or
+ *
+ * * -EOPNOTSUPP without two-dimensional paging, and for a vCPU in a nested guest
+ * * -ENOENT if the gfn is MMIO
+ * * -EFAULT, -EHWPOISON or -ENOMEM as for a guest's access
+ */
+int kvm_arch_pre_fault_page(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	int r;
+
+	if (!tdp_enabled || is_guest_mode(vcpu))
+		return -EOPNOTSUPP;
+
+	r = kvm_mmu_reload(vcpu);
+	if (r)
+		return r;
+
+	if (vcpu->arch.mmu->page_fault != kvm_tdp_page_fault)
+		return -EOPNOTSUPP;
+
+	/* A prefetch neither sets the accessed bit nor prepares an exit. */
+	r = kvm_mmu_do_page_fault(vcpu, gpa, 0, true, NULL);
+	switch (r) {
+	case RET_PF_FIXED:
+	case RET_PF_SPURIOUS:
+		return 0;
+	case RET_PF_RETRY:
+		return 1;
+	case RET_PF_EMULATE:
+		return -ENOENT;
+	default:
+		return r < 0 ? r : -EIO;
+	}
+}

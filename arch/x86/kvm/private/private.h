@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __KVM_X86_PRIVATE_H
+#define __KVM_X86_PRIVATE_H
+
+#include <linux/kvm_private.h>
+
+struct kvm_page_fault;
+
+/* sw.c */
+extern const struct kvm_private_ops kvm_sw_private_ops;
+
+#ifdef CONFIG_KVM_GUEST_MEMFD
+
+/* fault.c */
+int __kvm_private_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault);
+int kvm_private_max_level(struct kvm *kvm, const struct kvm_memory_slot *slot,
+			  gfn_t gfn, int max_level);
+void kvm_private_assert_fault(struct kvm_vcpu *vcpu,
+			      struct kvm_page_fault *fault);
+
+/* vm_type.c */
+int kvm_x86_init_vm_type(struct kvm *kvm, unsigned long type);
+unsigned long kvm_x86_vm_types(void);
+
+/* offer.c */
+void kvm_private_offer(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs);
+void kvm_private_withdraw(struct kvm_vcpu *vcpu);
+bool kvm_private_take_offer(struct kvm *kvm, gfn_t start, gfn_t end,
+			    gfn_t *offer_start, gfn_t *offer_end);
+
+#else /* !CONFIG_KVM_GUEST_MEMFD */
+
+static inline int __kvm_private_faultin(struct kvm_vcpu *vcpu,
+					struct kvm_page_fault *fault)
+{
+	return RET_PF_INVALID;
+}
+
+static inline int kvm_private_max_level(struct kvm *kvm,
+					const struct kvm_memory_slot *slot,
+					gfn_t gfn, int max_level)
+{
+	return max_level;
+}
+
+static inline void kvm_private_assert_fault(struct kvm_vcpu *vcpu,
+					    struct kvm_page_fault *fault)
+{
+}
+
+static inline int kvm_x86_init_vm_type(struct kvm *kvm, unsigned long type)
+{
+	return type ? -EINVAL : 0;
+}
+
+static inline unsigned long kvm_x86_vm_types(void)
+{
+	return BIT(KVM_X86_DEFAULT_VM);
+}
+
+static inline void kvm_private_offer(struct kvm_vcpu *vcpu, gpa_t gpa,
+				     u64 npages, u64 attrs)
+{
+}
+
+static inline void kvm_private_withdraw(struct kvm_vcpu *vcpu)
+{
+}
+
+#endif /* CONFIG_KVM_GUEST_MEMFD */
+
+#endif /* __KVM_X86_PRIVATE_H */

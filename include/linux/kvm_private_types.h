@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __KVM_PRIVATE_TYPES_H
+#define __KVM_PRIVATE_TYPES_H
+
+/*
+ * Types of private guest memory that struct kvm and its parts embed.  The
+ * functions are in <linux/kvm_private.h>.
+ */
+
+#include <linux/kvm_attr_map.h>
+#include <linux/kvm_types.h>
+#include <linux/spinlock_types.h>
+
+struct kvm;
+struct kvm_gmem_binding;
+
+/**
+ * struct kvm_private_ops - what an architecture backend says of a VM's memory
+ * @kernel_access: the host kernel may read and write private pages, through
+ *	the file's page.  If false, every such access fails.
+ * @take_offer: first part of [@start, @end) whose conversion to shared the
+ *	guest itself asked for.  Returns true and stores that part in
+ *	@offer_start and @offer_end, or returns false if there is none.  The
+ *	offer is consumed up to @end.  Called with slots_lock held.
+ *
+ * A VM with private memory points to one of these for its whole life.
+ */
+struct kvm_private_ops {
+	bool kernel_access;
+	bool (*take_offer)(struct kvm *kvm, gfn_t start, gfn_t end,
+			   gfn_t *offer_start, gfn_t *offer_end);
+};
+
+#ifdef CONFIG_KVM_GUEST_MEMFD
+/**
+ * struct kvm_private_mem - private memory of a VM, embedded in struct kvm
+ * @ops: backend, NULL for a VM without private memory; constant once the VM
+ *	is visible
+ * @attrs: gfn to KVM_MEMORY_ATTRIBUTE_*; written under slots_lock inside an
+ *	MMU invalidation, read locklessly
+ * @access_lock: held for read while KVM itself touches a page of a file, for
+ *	write to wait for such accesses; a leaf, taken under any other lock
+ * @offer_lock: guards the offers of the VM's vCPUs; a leaf
+ * @generation: number of conversions, written under slots_lock and
+ *	@access_lock; lets cached translations notice that they are stale
+ */
+struct kvm_private_mem {
+	const struct kvm_private_ops *ops;
+	struct kvm_attr_map attrs;
+	rwlock_t access_lock;
+	spinlock_t offer_lock;	/* offers of the vCPUs, a leaf */
+	u64 generation;
+};
+#else
+struct kvm_private_mem {
+};
+#endif
+
+/**
+ * struct kvm_private_offer - pages that a vCPU has offered to share
+ * @start: first gfn
+ * @end: one past the last gfn; equal to @start if nothing is offered
+ *
+ * Guarded by &kvm_private_mem.offer_lock.
+ */
+struct kvm_private_offer {
+	gfn_t start;
+	gfn_t end;
+};
+
+#endif /* __KVM_PRIVATE_TYPES_H */

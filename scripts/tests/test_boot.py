@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tests of the watchdog, of the choice of accelerator and of the manifest."""
+
+import importlib.machinery
+import importlib.util
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(SCRIPTS))
+
+
+def load(name):
+    """Import a script that has no .py in its name."""
+    loader = importlib.machinery.SourceFileLoader(name, str(SCRIPTS / name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    sys.dont_write_bytecode = True
+    loader.exec_module(module)
+    return module
+
+
+boot = load("boot")
+check = load("check")
+
+
+class WatchTests(unittest.TestCase):
+    def test_silence(self):
+        watch = boot.Watch(0)
+        watch.feed(b"@@@ alive\n", 100)
+        self.assertIsNone(watch.verdict(100 + watch.SILENCE))
+        self.assertIn("no sign of life", watch.verdict(101 + watch.SILENCE))
+
+    def test_test_outlives_its_limit(self):
+        watch = boot.Watch(0)
+        watch.feed(b"@@@ begin a/b lim", 0)
+        watch.feed(b"it=10\n", 0)
+        late = 11 + watch.GRACE
+        watch.feed(b"@@@ alive\n", late)
+        self.assertIn("a/b", watch.verdict(late))
+        watch.feed(b"@@@ end a/b rc=0 secs=1\n", late)
+        self.assertIsNone(watch.verdict(late))
+
+
+class AcceleratorTests(unittest.TestCase):
+    def can_nest(self, flags, nested):
+        with tempfile.TemporaryDirectory() as tmp:
+            info, dev = Path(tmp, "cpuinfo"), Path(tmp, "kvm")
+            info.write_text(f"flags : fpu {flags} de\n")
+            dev.write_text("")
+            knob = Path(tmp, "kvm_amd/parameters/nested")
+            knob.parent.mkdir(parents=True)
+            knob.write_text(nested + "\n")
+            return boot.can_nest(info, tmp, dev)
+
+    def test_choice(self):
+        self.assertTrue(self.can_nest("svm", "1"))
+        self.assertTrue(self.can_nest("vmx", "Y"))
+        self.assertFalse(self.can_nest("svm", "0"))
+        self.assertFalse(self.can_nest("svm_lock", "1"))
+
+
+class ManifestTests(unittest.TestCase):
+    TEXT = ("# note\n@host\nh 1 true\n\n@a p=1\nx 5 ours/x86_64/x_test\ny 5 v6.12/y_test\n"
+            "@b\nx 5 ours/x86_64/x_test 3\n")
+
+    def test_select(self):
+        self.assertEqual(check.select(self.TEXT, "b/*"), "@b\nx 5 ours/x86_64/x_test 3\n")
+        self.assertEqual(check.select(self.TEXT, "none/*").strip(), "")
+
+    def test_split_and_binaries(self):
+        host, guest = check.split_host(check.select(self.TEXT, "*"))
+        self.assertEqual(host, [["h", "1", "true"]])
+        self.assertNotIn("@host", guest)
+        self.assertEqual(check.binaries(guest, "ours"), ["x86_64/x_test"])
+        self.assertEqual(check.binaries(guest, "v6.12"), ["y_test"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Private guest memory: pages and files come and go - holes under a running
+ * guest, reclaim and compaction, wiping, accounting, leaks, sudden death.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "gmem_harness.h"
+#include "gmem_kcore.h"
+#include "gmem_world.h"
+
+#define SECRET	0x5a
+#define MIB	(1ULL << 20)
+#define CGROUP	"/sys/fs/cgroup/gmem-test"
+
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE	101
+#endif
+
+static bool put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	bool good;
+
+	if (fd < 0)
+		return false;
+	good = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return good;
+}
+
+/* A number in a file, after @key if that is not NULL; -1: not there */
+static long get(const char *path, const char *key)
+{
+	FILE *f = fopen(path, "r");
+	char line[128];
+	long value = -1;
+
+	if (!f)
+		return -1;
+	while (value < 0 && fgets(line, sizeof(line), f)) {
+		if (!key)
+			value = atol(line);
+		else if (!strncmp(line, key, strlen(key)))
+			value = atol(line + strlen(key));
+	}
+	fclose(f);
+	return value;
+}
+
+static void guest_scan_page(void)
+{
+	uint64_t i;
+
+	GUEST_STAGE(1);
+	for (i = 0;; i++) {
+		uint8_t v = guest_read8(gpa(i % 4));
+
+		if (v && v != SECRET)
+			GUEST_EXPECT(v, SECRET);
+		if (i % 4 == 3)
+			guest_write8(gpa(4), 1);
+		/* The host ends the run by a byte in the first page. */
+		if (guest_read8(gpa(5)) == 1)
+			GUEST_FINISH();
+	}
+}
+
+static void *run_to_done(void *vcpu)
+{
+	gmem_run_to_done(vcpu);
+	return NULL;
+}
+
+static void check_holes_under_guest(enum gmem_kind kind)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	struct gmem_slot slot;
+	pthread_t thread;
+	unsigned int i;
+
+	vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, 1, guest_scan_page, &vcpu);
+	gmem_slot_add(&slot, vm, kind, SLOT, GMEM_BASE, PAGES * PG);
+	gmem_set_attrs(vm->fd, gpa(0), 5 * PG, GMEM_PRIVATE);
+	gmem_run_to_sync(vcpu, 1);
+	pthread_create(&thread, NULL, run_to_done, vcpu);
+	for (i = 0; i < 1000; i++)
+		gmem_punch(slot.fd, (i % 4) * PG, (1 + i % 2) * PG);
+	slot.hva[5 * PG] = 1;
+	pthread_join(thread, NULL);
+}
+
+GMEM_TEST(holes_under_a_running_guest)
+{
+	check_holes_under_guest(GMEM_SLOT_TWO);
+	check_holes_under_guest(GMEM_SLOT_INPLACE);
+}
+
+/* Neither reclaim nor compaction touches a page, private or shared. */
+GMEM_TEST_TIMEOUT(reclaim_and_compaction, 120)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+	unsigned int i, round;
+
+	ASSERT_OK(convert(&w, 0, PAGES / 2, GMEM_PRIVATE));
+	for (i = 0; i < PAGES; i++)
+		guest_fills(&w, i, 0x20 + i);
+	for (round = 0; round < 3; round++) {
+		TEST_ASSERT(put("/proc/sys/vm/drop_caches", "3"), "drop_caches");
+		put("/proc/sys/vm/compact_memory", "1");
+		madvise(host(&w, 0), PAGES * PG, MADV_PAGEOUT);
+		madvise(host(&w, 0), PAGES * PG, MADV_COLD);
+		for (i = 0; i < PAGES; i++) {
+			assert_guest(&w, i, 0x20 + i);
+			if (i < PAGES / 2)
+				assert_no_host(&w, i);
+			else
+				assert_host(&w, i, 0x20 + i);
+		}
+	}
+}
+
+GMEM_TEST(soft_offline)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+
+	guest_fills(&w, 3, 0x33);
+	if (madvise(host(&w, 3), PG, MADV_SOFT_OFFLINE) && errno == EINVAL)
+		gmem_skip("kernel without memory failure handling");
+	assert_host(&w, 3, 0x33);
+	assert_guest(&w, 3, 0x33);
+	guest_fills(&w, 3, 0x34);
+	assert_host(&w, 3, 0x34);
+}
+
+GMEM_TEST(migration)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+	void *pages[1];
+	int node = 0, status = 99;
+
+	guest_fills(&w, 3, 0x33);
+	assert_host(&w, 3, 0x33);
+	pages[0] = host(&w, 3);
+	if (syscall(SYS_move_pages, 0, 1, pages, NULL, &status, 0) && errno == ENOSYS)
+		gmem_skip("kernel without page migration");
+	ASSERT_EQ(status, 0);
+	syscall(SYS_move_pages, 0, 1, pages, &node, &status, 2);
+	assert_guest(&w, 3, 0x33);
+	guest_fills(&w, 3, 0x34);
+	assert_host(&w, 3, 0x34);
+}
+
+static bool page_is_wiped(uint64_t phys)
+{
+	static uint8_t page[PG];
+	unsigned int i, run = 0;
+
+	gmem_read_kcore(phys, page);
+	/* Someone else may have the page by now, but not with this in it. */
+	for (i = 0; i < PG; i++) {
+		run = page[i] == SECRET ? run + 1 : 0;
+		if (run == 64)
+			return false;
+	}
+	return true;
+}
+
+/* A private page with a secret; return where it is. */
+static uint64_t hide_secret(const struct world *w, unsigned int page)
+{
+	uint64_t phys;
+
+	memset(host(w, page), SECRET, PG);
+	phys = gmem_physical_address(host(w, page));
+	TEST_ASSERT(!page_is_wiped(phys), "the control failed");
+	ASSERT_OK(convert(w, page, 1, GMEM_PRIVATE));
+	assert_guest(w, page, SECRET);
+	return phys;
+}
+
+GMEM_TEST(freed_pages_are_wiped)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+	uint64_t by_hole = hide_secret(&w, 1), by_release = hide_secret(&w, 2);
+
+	gmem_punch(w.slot.fd, PG, PG);
+	TEST_ASSERT(page_is_wiped(by_hole), "a hole left the secret in memory");
+	ASSERT_OK(munmap(w.slot.hva, PAGES * PG));
+	close(w.slot.fd);
+	TEST_ASSERT(page_is_wiped(by_release), "release left the secret in memory");
+}
+
+GMEM_TEST(memcg_charge)
+{
+	long before, charged, after;
+	char pid[16];
+	int vm, fd;
+
+	if (access("/sys/fs/cgroup/memory.stat", F_OK) &&
+	    access("/sys/fs/cgroup/cgroup.controllers", F_OK))
+		gmem_skip("no cgroup2 file system");
+	mkdir(CGROUP, 0755);
+	if (get(CGROUP "/memory.current", NULL) < 0)
+		gmem_skip("kernel without memory cgroups");
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	TEST_ASSERT(put(CGROUP "/cgroup.procs", pid), "moving to the cgroup");
+
+	vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM);
+	fd = gmem_create(vm, 64 * MIB, 0);
+	before = get(CGROUP "/memory.current", NULL);
+	gmem_allocate(fd, 0, 64 * MIB);
+	charged = get(CGROUP "/memory.current", NULL);
+	TEST_ASSERT(charged - before >= (long)(64 * MIB - MIB), "%ld bytes charged",
+		    charged - before);
+	gmem_punch(fd, 0, 64 * MIB);
+	after = get(CGROUP "/memory.current", NULL);
+	TEST_ASSERT(charged - after >= (long)(64 * MIB - 2 * MIB), "%ld bytes uncharged",
+		    charged - after);
+	TEST_ASSERT(put("/sys/fs/cgroup/cgroup.procs", pid), "leaving the cgroup");
+	rmdir(CGROUP);
+}
+
+static void use_and_drop(enum gmem_kind kind, bool file_first)
+{
+	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM);
+	struct gmem_slot slot;
+
+	gmem_slot_init(&slot, vm, kind, SLOT, GMEM_BASE, 64 * MIB);
+	gmem_allocate(slot.fd, 0, 64 * MIB);
+	gmem_set_attrs(vm, GMEM_BASE, 64 * MIB, GMEM_PRIVATE);
+	gmem_set_attrs(vm, GMEM_BASE + PG, 3 * PG, GMEM_SHARED);
+	if (file_first)
+		close(slot.fd);
+	else
+		close(vm);
+	munmap(slot.hva, slot.size);
+	close(file_first ? vm : slot.fd);
+}
+
+static long meminfo(const char *key)
+{
+	long kb = get("/proc/meminfo", key);
+
+	TEST_ASSERT(kb >= 0, "no %s in /proc/meminfo", key);
+	return kb;
+}
+
+GMEM_TEST_TIMEOUT(nothing_is_leaked, 120)
+{
+	long unevictable, available;
+	int i;
+
+	use_and_drop(GMEM_SLOT_TWO, true);
+	put("/proc/sys/vm/drop_caches", "3");
+	unevictable = meminfo("Unevictable:");
+	available = meminfo("MemAvailable:");
+	for (i = 0; i < 16; i++)
+		use_and_drop(i & 1 ? GMEM_SLOT_TWO : GMEM_SLOT_INPLACE, i & 2);
+	put("/proc/sys/vm/drop_caches", "3");
+	unevictable = meminfo("Unevictable:") - unevictable;
+	available -= meminfo("MemAvailable:");
+	TEST_ASSERT(unevictable < 4096, "%ld KiB more are unevictable", unevictable);
+	TEST_ASSERT(available < 65536, "%ld KiB less are available", available);
+}
+
+static void *convert_for_ever(void *arg)
+{
+	const struct world *w = arg;
+	unsigned int i;
+
+	for (i = 0;; i++) {
+		convert(w, i % 8, 8, i & 1 ? GMEM_PRIVATE : GMEM_SHARED);
+		if (!(i % 16))
+			__gmem_punch(w->slot.fd, 0, PG);
+	}
+	return NULL;
+}
+
+static void guest_writes_for_ever(void)
+{
+	uint64_t i;
+
+	GUEST_STAGE(1);
+	for (i = 0;; i++)
+		guest_write8(gpa(i % PAGES), i);
+}
+
+static void __attribute__((noreturn)) live(int ready, enum gmem_kind kind)
+{
+	pthread_t thread;
+	struct world w;
+
+	w.vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, 1, guest_writes_for_ever, &w.vcpu);
+	gmem_slot_add(&w.slot, w.vm, kind, SLOT, GMEM_BASE, PAGES * PG);
+	gmem_run_to_sync(w.vcpu, 1);
+	pthread_create(&thread, NULL, convert_for_ever, &w);
+	TEST_ASSERT(write(ready, "x", 1) == 1, "write()");
+	for (;;)
+		_vcpu_run(w.vcpu);
+}
+
+/* Killed with a vCPU in the guest and a conversion under way */
+GMEM_TEST_TIMEOUT(sudden_death, 120)
+{
+	int ready[2], round, status;
+	char c;
+
+	TEST_ASSERT(!pipe(ready), "pipe()");
+	for (round = 0; round < 20; round++) {
+		pid_t pid = fork();
+
+		TEST_ASSERT(pid >= 0, "fork()");
+		if (!pid)
+			live(ready[1], round & 1 ? GMEM_SLOT_TWO : GMEM_SLOT_INPLACE);
+		TEST_ASSERT(read(ready[0], &c, 1) == 1, "read()");
+		kill(pid, SIGKILL);
+		TEST_ASSERT(waitpid(pid, &status, 0) == pid, "waitpid()");
+		TEST_ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+			    "round %d: status %#x", round, status);
+	}
+}
+
+GMEM_HARNESS_MAIN

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Guest code that can live in private memory.
+ *
+ * The library's ucall passes a pointer to the guest's stack, which the host
+ * cannot follow when the stack or the page tables are private.  The calls here
+ * pass three values in registers by an OUT to a port and need no memory.
+ */
+#ifndef SELFTEST_KVM_X86_GMEM_GUEST_H
+#define SELFTEST_KVM_X86_GMEM_GUEST_H
+
+#include "gmem_util.h"
+
+enum gmem_guest_call {
+	GMEM_GUEST_SYNC = 0x6d0,	/* value, two arguments */
+	GMEM_GUEST_DONE,
+	GMEM_GUEST_FAIL,		/* line, seen, expected */
+};
+
+/* How one run of a vCPU ended */
+enum gmem_exit {
+	GMEM_EXIT_SYNC,
+	GMEM_EXIT_DONE,
+	GMEM_EXIT_FAULT,	/* -1, EFAULT or EHWPOISON, and exit 39 */
+	GMEM_EXIT_OTHER,	/* run->exit_reason tells */
+};
+
+struct gmem_run {
+	enum gmem_exit exit;
+	int ret;		/* of KVM_RUN */
+	int err;		/* errno of KVM_RUN */
+	uint64_t args[3];	/* of the guest's call */
+};
+
+/* What gmem_guest_server() does for the host */
+enum gmem_cmd_op {
+	GMEM_CMD_READ,		/* gva; returns the byte */
+	GMEM_CMD_WRITE,		/* gva, byte */
+	GMEM_CMD_FILL,		/* gva of a page, byte */
+	GMEM_CMD_IS,		/* gva of a page, byte; returns 1 or 0 */
+	GMEM_CMD_SHARE,		/* gpa, pages: offer by hypercall; returns rax */
+	GMEM_CMD_UNSHARE,	/* gpa, pages; returns rax */
+};
+
+#define GMEM_STAGE_READY	0x5e4e4
+
+/* Guest side.  The host can change the three registers before it resumes. */
+static inline void __gmem_guest_call(enum gmem_guest_call nr, uint64_t *a,
+				     uint64_t *b, uint64_t *c)
+{
+	asm volatile("outl %%eax, %%dx"
+		     : "+D" (*a), "+S" (*b), "+b" (*c)
+		     : "d" (nr), "a" (0)
+		     : "memory");
+}
+
+static inline void gmem_guest_call(enum gmem_guest_call nr, uint64_t a,
+				   uint64_t b, uint64_t c)
+{
+	__gmem_guest_call(nr, &a, &b, &c);
+}
+
+#define GUEST_SYNC3(a, b, c) \
+	gmem_guest_call(GMEM_GUEST_SYNC, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c))
+#define GUEST_STAGE(a)		GUEST_SYNC3(a, 0, 0)
+#define GUEST_FINISH()		gmem_guest_call(GMEM_GUEST_DONE, 0, 0, 0)
+
+#define GUEST_EXPECT(seen, expected) do {				\
+	uint64_t __s = (uint64_t)(seen), __e = (uint64_t)(expected);	\
+									\
+	if (__s != __e)							\
+		gmem_guest_call(GMEM_GUEST_FAIL, __LINE__, __s, __e);	\
+} while (0)
+
+uint64_t gmem_hypercall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2);
+
+#define GMEM_MAP_ENCRYPTED	(1ULL << 4)
+#define GMEM_MAP_DECRYPTED	0ULL
+
+/* Ask for a conversion.  0, or minus a KVM_E* value. */
+static inline int64_t gmem_map_gpa_range(uint64_t gpa, uint64_t pages,
+					 uint64_t attrs)
+{
+	return gmem_hypercall(KVM_HC_MAP_GPA_RANGE, gpa, pages, attrs);
+}
+
+static inline uint8_t guest_read8(uint64_t gva)
+{
+	return *(volatile uint8_t *)gva;
+}
+
+static inline void guest_write8(uint64_t gva, uint8_t value)
+{
+	*(volatile uint8_t *)gva = value;
+}
+
+void guest_fill(uint64_t gva, uint8_t value);
+int guest_page_is(uint64_t gva, uint8_t value);
+
+/* A vCPU's entry point: serve gmem_cmd() for ever. */
+void gmem_guest_server(void);
+
+/* Host side */
+struct gmem_run gmem_run(struct kvm_vcpu *vcpu);
+void gmem_run_to_sync(struct kvm_vcpu *vcpu, uint64_t value);
+void gmem_run_to_done(struct kvm_vcpu *vcpu);
+void gmem_run_to_fault(struct kvm_vcpu *vcpu, uint64_t gpa, uint64_t flags);
+void gmem_run_to_map_gpa_range(struct kvm_vcpu *vcpu, uint64_t gpa,
+			       uint64_t pages, uint64_t attrs);
+void gmem_enable_map_gpa_range(struct kvm_vm *vm);
+
+void gmem_server_start(struct kvm_vcpu *vcpu);
+struct gmem_run gmem_cmd(struct kvm_vcpu *vcpu, enum gmem_cmd_op op,
+			 uint64_t a, uint64_t b);
+uint64_t gmem_cmd_result(struct kvm_vcpu *vcpu, enum gmem_cmd_op op,
+			 uint64_t a, uint64_t b);
+void gmem_cmd_fault(struct kvm_vcpu *vcpu, enum gmem_cmd_op op, uint64_t a,
+		    uint64_t b, uint64_t flags);
+void gmem_guest_offer(struct kvm_vcpu *vcpu, uint64_t gpa, uint64_t pages);
+uint64_t gmem_resume(struct kvm_vcpu *vcpu);
+
+#endif /* SELFTEST_KVM_X86_GMEM_GUEST_H */

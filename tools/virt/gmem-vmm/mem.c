@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Guest memory: one range below the PCI hole, one above 4 GiB. */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "vmm.h"
+
+/* More than KVM's own retries, few enough to end in well under a second. */
+#define CONVERT_TRIES	64
+
+/** mem_available() - MemAvailable of the host in bytes, 0 if unknown. */
+__u64 mem_available(void)
+{
+	unsigned long long kib = 0;
+	char line[128];
+	FILE *f;
+
+	f = fopen("/proc/meminfo", "re");
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %llu", &kib) == 1)
+			break;
+	fclose(f);
+	return kib << 10;
+}
+
+/** mem_contains() - true if the whole range is guest memory. */
+bool mem_contains(const struct vm *vm, __u64 gpa, __u64 size)
+{
+	if (!size || gpa + size < gpa)
+		return false;
+	if (gpa < GPA_HIGH)
+		return gpa + size <= vm->low;
+	return gpa + size <= GPA_HIGH + vm->high;
+}
+
+/** mem_at() - this program's address of a guest page; see mem_contains(). */
+__u8 *mem_at(struct vm *vm, __u64 gpa)
+{
+	return vm->ram + (gpa < GPA_HIGH ? gpa : gpa - GPA_HIGH + vm->low);
+}
+
+static void create_gmem(struct vm *vm)
+{
+	struct kvm_create_guest_memfd create = {
+		.size = vm->opt.mem,
+		.flags = GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED,
+	};
+
+	vm->gmem = ioctl(vm->fd, KVM_CREATE_GUEST_MEMFD, &create);
+	if (vm->gmem < 0)
+		die_errno(VMM_HOST,
+			  "KVM_CREATE_GUEST_MEMFD with MMAP and INIT_SHARED");
+}
+
+static void add_slot(struct vm *vm, unsigned int slot, __u64 gpa,
+		     __u64 size, __u64 offset)
+{
+	struct kvm_userspace_memory_region2 region = {
+		.slot = slot,
+		.flags = vm->opt.shared ? 0 : KVM_MEM_GUEST_MEMFD,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (unsigned long)vm->ram + offset,
+		.guest_memfd = vm->gmem,
+		.guest_memfd_offset = offset,
+	};
+	unsigned long request = vm->opt.shared ? KVM_SET_USER_MEMORY_REGION :
+						 KVM_SET_USER_MEMORY_REGION2;
+
+	if (size && ioctl(vm->fd, request, &region))
+		die_errno(VMM_ERROR,
+			  "cannot set memory slot %u (gpa 0x%llx, %llu bytes)",
+			  slot, gpa,
+			  size);
+}
+
+/**
+ * mem_create() - allocate guest memory and give it to the VM, all shared.
+ * @vm: the VM, with its options
+ *
+ * The mapping is also the slots' userspace_addr: KVM wants one, and the
+ * images are loaded through it.
+ */
+void mem_create(struct vm *vm)
+{
+	__u64 size = vm->opt.mem;
+	int flags = MAP_NORESERVE | MAP_SHARED;
+
+	vm->gmem = -1;
+	vm->mem_before = mem_available();
+	if (vm->mem_before && size > vm->mem_before)
+		say("warning: --mem asks for %llu MiB, the host has %llu MiB available",
+		    (size / MIB),
+		    (vm->mem_before / MIB));
+	if (vm->opt.shared)
+		flags = MAP_NORESERVE | MAP_PRIVATE | MAP_ANONYMOUS;
+	else
+		create_gmem(vm);
+	vm->ram = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, vm->gmem, 0);
+	if (vm->ram == MAP_FAILED)
+		die_errno(VMM_HOST, "cannot map %llu MiB of guest memory",
+			  (size / MIB));
+	vm->low = size < GPA_HOLE ? size : GPA_HOLE;
+	vm->high = size - vm->low;
+	add_slot(vm, 0, 0, vm->low, 0);
+	add_slot(vm, 1, GPA_HIGH, vm->high, vm->low);
+}
+
+/**
+ * mem_convert() - make a range private or shared.
+ * @vm: the VM, not an ordinary one
+ * @gpa: first byte
+ * @size: bytes
+ * @private: what it is to be
+ *
+ * Any thread.  Retries a bounded number of times while the kernel reports
+ * references to a page that are about to go.
+ *
+ * Return: 0; -EAGAIN if such references stay; -EINVAL if the range is not
+ * page aligned or not guest memory; another negative errno of the ioctl.
+ */
+int mem_convert(struct vm *vm, __u64 gpa, __u64 size, bool private)
+{
+	struct kvm_memory_attributes attr = {
+		.address = gpa,
+		.size = size,
+		.attributes = private ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0,
+	};
+	unsigned int tries;
+
+	if ((gpa | size) % PAGE_BYTES || !mem_contains(vm, gpa, size))
+		return -EINVAL;
+	for (tries = 0; tries < CONVERT_TRIES; tries++) {
+		if (!ioctl(vm->fd, KVM_SET_MEMORY_ATTRIBUTES, &attr)) {
+			atomic_fetch_add(private ? &vm->count.to_private :
+						   &vm->count.to_shared, 1);
+			return 0;
+		}
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+		atomic_fetch_add(&vm->count.again, 1);
+		sched_yield();
+	}
+	return -EAGAIN;
+}
+
+/**
+ * mem_make_private() - convert all guest memory, before the first instruction.
+ * @vm: the VM, no vCPU of which has run
+ *
+ * Contents stay: the images need not be loaded again.
+ */
+void mem_make_private(struct vm *vm)
+{
+	int err;
+
+	err = mem_convert(vm, 0, vm->low, true);
+	if (!err && vm->high)
+		err = mem_convert(vm, GPA_HIGH, vm->high, true);
+	if (!err)
+		return;
+	errno = -err;
+	die_errno(VMM_ERROR, "cannot make guest memory private");
+}

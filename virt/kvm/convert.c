@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The conversion engine: all changes between private and shared memory.
+ *
+ * A conversion covers gfns, offsets of MMAP files, or both.  Its steps:
+ *
+ *   lock	slots_lock, then the invalidate_lock of each MMAP file
+ *   reserve	memory for the new attributes; the only allocations
+ *   begin	page faults retry from now on, guest mappings are gone
+ *   isolate	to private only: host mappings are gone; a page with a foreign
+ *		reference ends the conversion, with nothing changed
+ *   commit	the attributes of the gfns, which cannot fail
+ *   reveal	to shared only: zero what the guest did not offer
+ *   commit	the state of the offsets, which cannot fail
+ *   end	page faults proceed
+ *
+ * Nobody can map a page between begin and end: guests retry, and host faults
+ * wait for the invalidate_lock.  KVM's own accesses do not wait, see drain.
+ */
+
+#include <linux/gmem_fs.h>
+#include <linux/mm.h>
+#include <linux/pagevec.h>
+#include <linux/sched/signal.h>
+
+#include "convert.h"
+
+/* Files that one conversion can lock. */
+#define KVM_CONVERT_MAX_FILES	256
+
+/* How often to look again for the references of a page to go away. */
+#define KVM_CONVERT_RETRIES	8
+
+static int kvm_convert_lock_files(struct kvm_conversion *conv)
+{
+	struct kvm *kvm = conv->kvm;
+	unsigned int i, nr = 0;
+	struct kvm_gmem *gmem;
+
+	for (i = 0; i < conv->nr_parts; i++) {
+		gmem = conv->parts[i].gmem;
+		if (gmem->locked)
+			continue;
+		if (++nr > KVM_CONVERT_MAX_FILES)
+			return -E2BIG;
+
+		down_write_nest_lock(&gmem->mapping->invalidate_lock,
+				     &kvm->slots_lock);
+		gmem->locked = true;
+	}
+
+	return 0;
+}
+
+static void kvm_convert_unlock_files(struct kvm_conversion *conv)
+{
+	struct kvm_gmem *gmem;
+	unsigned int i;
+
+	for (i = 0; i < conv->nr_parts; i++) {
+		gmem = conv->parts[i].gmem;
+		if (!gmem->locked)
+			continue;
+
+		gmem->locked = false;
+		filemap_invalidate_unlock(gmem->mapping);
+	}
+}
+
+static void kvm_convert_cancel(struct kvm_conversion *conv, unsigned int nr_gfns,
+			       unsigned int nr_parts)
+{
+	while (nr_parts--)
+		kvm_attr_map_cancel(&conv->parts[nr_parts].gmem->state);
+
+	while (nr_gfns--)
+		kvm_attr_map_cancel(&conv->kvm->private_mem.attrs);
+}
+
+static int kvm_convert_reserve(struct kvm_conversion *conv)
+{
+	struct kvm_attr_map *attrs = &conv->kvm->private_mem.attrs;
+	unsigned int i, j;
+	int r = 0;
+
+	for (i = 0; i < conv->nr_gfns; i++) {
+		r = kvm_attr_map_reserve(attrs, conv->gfns[i].start,
+					 conv->gfns[i].end, conv->attrs);
+		if (r) {
+			kvm_convert_cancel(conv, i, 0);
+			return r;
+		}
+	}
+
+	for (j = 0; j < conv->nr_parts; j++) {
+		r = kvm_attr_map_reserve(&conv->parts[j].gmem->state,
+					 conv->parts[j].start,
+					 conv->parts[j].end, conv->attrs);
+		if (r) {
+			kvm_convert_cancel(conv, i, j);
+			return r;
+		}
+	}
+
+	return 0;
+}
+
+static void kvm_convert_begin(struct kvm_conversion *conv)
+{
+	unsigned int i;
+
+	kvm_zap_init(&conv->zap, conv->kvm);
+	for (i = 0; i < conv->nr_gfns; i++)
+		kvm_zap_add(&conv->zap, conv->gfns[i].start, conv->gfns[i].end);
+
+	kvm_zap_begin(&conv->zap);
+	for (i = 0; i < conv->nr_gfns; i++)
+		kvm_zap_range(&conv->zap, conv->gfns[i].start,
+			      conv->gfns[i].end);
+}
+
+/*
+ * Wait for accesses of KVM that started with the old attributes, and make
+ * cached translations stale.
+ */
+static void kvm_convert_drain(struct kvm *kvm)
+{
+	write_lock(&kvm->private_mem.access_lock);
+	kvm->private_mem.generation++;
+	write_unlock(&kvm->private_mem.access_lock);
+}
+
+/*
+ * KVM's own references are transient inside access_lock, or counted as pins.
+ * Expect one more per page for the page cache, and one for the caller.
+ */
+static bool kvm_convert_has_foreign_refs(struct kvm *kvm, struct folio *folio)
+{
+	long refs;
+
+	write_lock(&kvm->private_mem.access_lock);
+	refs = folio_ref_count(folio) - kvm_gmem_pins(folio);
+	write_unlock(&kvm->private_mem.access_lock);
+
+	return refs > folio_nr_pages(folio) + 1;
+}
+
+typedef int (*kvm_convert_folio_fn_t)(struct kvm_conversion *conv,
+				      struct folio *folio);
+
+/*
+ * Call fn() for each folio of a file in [start, end), until it fails.
+ */
+static int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_gmem *gmem,
+			      pgoff_t start, pgoff_t end,
+			      kvm_convert_folio_fn_t fn)
+{
+	struct folio_batch fbatch;
+	pgoff_t pos = start;
+	unsigned int i;
+	int r = 0;
+
+	folio_batch_init(&fbatch);
+	while (!r && filemap_get_folios(gmem->mapping, &pos, end - 1, &fbatch)) {
+		for (i = 0; !r && i < folio_batch_count(&fbatch); i++) {
+			r = fn(conv, fbatch.folios[i]);
+			if (r)
+				conv->error_index = max(start,
+							fbatch.folios[i]->index);
+		}
+		folio_batch_release(&fbatch);
+		cond_resched();
+	}
+
+	return r;
+}
+
+static int kvm_convert_isolate_folio(struct kvm_conversion *conv,
+				     struct folio *folio)
+{
+	int i;
+
+	if (fatal_signal_pending(current))
+		return -EINTR;
+
+	/* A host fault that found the page shared holds the folio lock. */
+	folio_lock(folio);
+	if (folio_mapped(folio))
+		unmap_mapping_pages(folio->mapping, folio->index,
+				    folio_nr_pages(folio), false);
+	VM_WARN_ON_ONCE_FOLIO(folio_mapped(folio), folio);
+	folio_unlock(folio);
+
+	for (i = 0; kvm_convert_has_foreign_refs(conv->kvm, folio); i++) {
+		if (i == KVM_CONVERT_RETRIES)
+			return -EAGAIN;
+		gmem_fs_drain_lru();
+	}
+
+	return 0;
+}
+
+static int kvm_convert_isolate_part(struct kvm_conversion *conv,
+				    const struct kvm_convert_part *part)
+{
+	unsigned long state;
+	pgoff_t pos, end;
+	int r = 0;
+
+	for (pos = part->start; !r && pos < part->end; pos = end) {
+		end = kvm_attr_map_run_end(&part->gmem->state, pos, part->end,
+					   &state);
+		if (state & KVM_MEMORY_ATTRIBUTE_PRIVATE)
+			continue;
+
+		unmap_mapping_pages(part->gmem->mapping, pos, end - pos, false);
+		r = kvm_convert_folios(conv, part->gmem, pos, end,
+				       kvm_convert_isolate_folio);
+	}
+
+	return r;
+}
+
+/*
+ * Make sure that nobody but KVM can reach what is about to be private.
+ */
+static int kvm_convert_isolate(struct kvm_conversion *conv)
+{
+	unsigned int i;
+	int r;
+
+	if (!(conv->attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE))
+		return 0;
+
+	for (i = 0; i < conv->nr_parts; i++) {
+		r = kvm_convert_isolate_part(conv, &conv->parts[i]);
+		if (r)
+			return r;
+	}
+
+	return 0;
+}
+
+static int kvm_convert_clear_folio(struct kvm_conversion *conv,
+				   struct folio *folio)
+{
+	kvm_gmem_clear_folio(folio);
+	return 0;
+}
+
+/*
+ * First run of [start, end) of a part that the guest offered, as offsets.
+ */
+static bool kvm_convert_take_offer(struct kvm_conversion *conv,
+				   const struct kvm_convert_part *part,
+				   pgoff_t start, pgoff_t end,
+				   pgoff_t *offer_start, pgoff_t *offer_end)
+{
+	const struct kvm_private_ops *ops = conv->kvm->private_mem.ops;
+	gfn_t from, to;
+
+	if (!part->binding ||
+	    !ops->take_offer(conv->kvm,
+			     kvm_gmem_index_to_gfn(part->binding, start),
+			     kvm_gmem_index_to_gfn(part->binding, end),
+			     &from, &to))
+		return false;
+
+	*offer_start = kvm_gmem_gfn_to_index(part->binding, from);
+	*offer_end = kvm_gmem_gfn_to_index(part->binding, to);
+	return true;
+}
+
+static void kvm_convert_reveal_run(struct kvm_conversion *conv,
+				   const struct kvm_convert_part *part,
+				   pgoff_t start, pgoff_t end)
+{
+	pgoff_t offer_start, offer_end;
+
+	while (start < end) {
+		if (!kvm_convert_take_offer(conv, part, start, end,
+					    &offer_start, &offer_end)) {
+			offer_start = end;
+			offer_end = end;
+		}
+
+		if (start < offer_start)
+			kvm_convert_folios(conv, part->gmem, start, offer_start,
+					   kvm_convert_clear_folio);
+		start = offer_end;
+	}
+}
+
+static void kvm_convert_reveal_part(struct kvm_conversion *conv,
+				    const struct kvm_convert_part *part)
+{
+	unsigned long state;
+	pgoff_t pos, end;
+
+	for (pos = part->start; pos < part->end; pos = end) {
+		end = kvm_attr_map_run_end(&part->gmem->state, pos, part->end,
+					   &state);
+		if (state & KVM_MEMORY_ATTRIBUTE_PRIVATE)
+			kvm_convert_reveal_run(conv, part, pos, end);
+	}
+}
+
+/*
+ * Zero what was private in the files and what the guest did not offer.  The
+ * gfns are shared already, so that a write of KVM that comes later than the
+ * drain is a write to shared memory.
+ */
+static void kvm_convert_reveal(struct kvm_conversion *conv)
+{
+	unsigned int i;
+
+	if (conv->attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE)
+		return;
+
+	for (i = 0; i < conv->nr_parts; i++)
+		kvm_convert_reveal_part(conv, &conv->parts[i]);
+}
+
+static void kvm_convert_commit(struct kvm_conversion *conv)
+{
+	unsigned int i;
+
+	for (i = 0; i < conv->nr_gfns; i++)
+		kvm_attr_map_commit(&conv->kvm->private_mem.attrs,
+				    conv->gfns[i].start, conv->gfns[i].end,
+				    conv->attrs);
+
+	kvm_convert_drain(conv->kvm);
+	kvm_convert_reveal(conv);
+
+	for (i = 0; i < conv->nr_parts; i++)
+		kvm_attr_map_commit(&conv->parts[i].gmem->state,
+				    conv->parts[i].start, conv->parts[i].end,
+				    conv->attrs);
+}
+
+static bool kvm_convert_is_noop(struct kvm_conversion *conv)
+{
+	unsigned int i;
+
+	for (i = 0; i < conv->nr_gfns; i++) {
+		if (!kvm_attr_map_range_has(&conv->kvm->private_mem.attrs,
+					    conv->gfns[i].start,
+					    conv->gfns[i].end, conv->attrs))
+			return false;
+	}
+
+	for (i = 0; i < conv->nr_parts; i++) {
+		if (!kvm_attr_map_range_has(&conv->parts[i].gmem->state,
+					    conv->parts[i].start,
+					    conv->parts[i].end, conv->attrs))
+			return false;
+	}
+
+	return true;
+}
+
+static int kvm_convert_locked(struct kvm_conversion *conv)
+{
+	int r = kvm_convert_reserve(conv);
+
+	if (r)
+		return r;
+
+	kvm_convert_begin(conv);
+	r = kvm_convert_isolate(conv);
+	if (r)
+		kvm_convert_cancel(conv, conv->nr_gfns, conv->nr_parts);
+	else
+		kvm_convert_commit(conv);
+	kvm_zap_end(&conv->zap);
+
+	return r;
+}
+
+/*
+ * Convert what the collecting functions found, then free it.
+ */
+static int kvm_convert(struct kvm_conversion *conv)
+{
+	int r = 0;
+
+	lockdep_assert_held(&conv->kvm->slots_lock);
+
+	if (!kvm_convert_is_noop(conv)) {
+		r = kvm_convert_lock_files(conv);
+		if (!r)
+			r = kvm_convert_locked(conv);
+		kvm_convert_unlock_files(conv);
+	}
+
+	kvm_convert_free(conv);
+	return r;
+}
+
+/**
+ * kvm_convert_gfns - change the attributes of a range of gfns
+ * @kvm: a VM with private memory
+ * @start: first gfn
+ * @end: one past the last gfn
+ * @attrs: KVM_MEMORY_ATTRIBUTE_*
+ *
+ * Offsets of MMAP files that are bound to the gfns change with them.  To
+ * private keeps the contents.  To shared zeroes what the guest did not offer.
+ *
+ * Context: Takes slots_lock and invalidate_locks; may sleep.
+ * Return: 0, or, with nothing changed,
+ *
+ * * -EAGAIN if a page that must become private has foreign references
+ * * -E2BIG if the gfns belong to more than %KVM_CONVERT_MAX_FILES MMAP files
+ * * -EINTR if a fatal signal is pending
+ * * -ENOMEM if there is no memory
+ */
+int kvm_convert_gfns(struct kvm *kvm, gfn_t start, gfn_t end,
+		     unsigned long attrs)
+{
+	struct kvm_conversion conv = { .kvm = kvm, .attrs = attrs };
+	int r;
+
+	mutex_lock(&kvm->slots_lock);
+	r = kvm_convert_collect_gfns(&conv, start, end);
+	if (!r)
+		r = kvm_convert(&conv);
+	mutex_unlock(&kvm->slots_lock);
+
+	return r;
+}
+
+/**
+ * kvm_convert_file - change the state of a range of offsets
+ * @gmem: an MMAP file of a VM with private memory
+ * @start: first offset in pages
+ * @end: one past the last offset, not beyond the end of the file
+ * @attrs: KVM_MEMORY_ATTRIBUTE_*
+ * @error_index: on error, offset of the page that is to blame, @start if none
+ *
+ * Like kvm_convert_gfns(), for the gfns that are bound to the offsets.
+ *
+ * Context: Takes slots_lock and the invalidate_lock; may sleep.
+ * Return: as kvm_convert_gfns(), except -E2BIG.
+ */
+int kvm_convert_file(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end,
+		     unsigned long attrs, pgoff_t *error_index)
+{
+	struct kvm_conversion conv = {
+		.kvm = gmem->kvm,
+		.attrs = attrs,
+		.error_index = start,
+	};
+	int r;
+
+	mutex_lock(&gmem->kvm->slots_lock);
+	r = kvm_convert_collect_file(&conv, gmem, start, end);
+	if (!r)
+		r = kvm_convert(&conv);
+	mutex_unlock(&gmem->kvm->slots_lock);
+
+	*error_index = conv.error_index;
+	return r;
+}
+
+/**
+ * kvm_convert_to_bind - make offsets private whose gfns are
+ * @binding: binding to be, not in the file yet
+ *
+ * Context: slots_lock.  Takes the invalidate_lock; may sleep.
+ * Return: as kvm_convert_file().
+ */
+int kvm_convert_to_bind(struct kvm_gmem_binding *binding)
+{
+	struct kvm_conversion conv = {
+		.kvm = binding->kvm,
+		.attrs = KVM_MEMORY_ATTRIBUTE_PRIVATE,
+	};
+	int r;
+
+	r = kvm_convert_collect_binding(&conv, binding);
+	return r ? r : kvm_convert(&conv);
+}

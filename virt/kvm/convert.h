@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __KVM_CONVERT_H
+#define __KVM_CONVERT_H
+
+/* Internal to convert.c and convert_parts.c. */
+
+#include "guest_memfd.h"
+
+/**
+ * struct kvm_convert_gfns - gfns of a conversion
+ * @start: first gfn
+ * @end: one past the last gfn
+ */
+struct kvm_convert_gfns {
+	gfn_t start;
+	gfn_t end;
+};
+
+/**
+ * struct kvm_convert_part - offsets of an MMAP file that a conversion covers
+ * @gmem: the file
+ * @start: first offset in pages
+ * @end: one past the last offset
+ * @binding: binding that covers all of it, NULL if it is not bound
+ */
+struct kvm_convert_part {
+	struct kvm_gmem *gmem;
+	pgoff_t start;
+	pgoff_t end;
+	const struct kvm_gmem_binding *binding;
+};
+
+/**
+ * struct kvm_conversion - a conversion under way
+ * @kvm: the VM
+ * @attrs: new attributes
+ * @gfns: disjoint ranges of gfns
+ * @parts: disjoint parts of files
+ * @nr_gfns: entries of @gfns
+ * @nr_parts: entries of @parts
+ * @zap: the invalidation of @gfns
+ * @error_index: offset of the page that made the conversion fail
+ *
+ * Guarded by slots_lock.
+ */
+struct kvm_conversion {
+	struct kvm *kvm;
+	unsigned long attrs;
+	struct kvm_convert_gfns *gfns;
+	struct kvm_convert_part *parts;
+	unsigned int nr_gfns;
+	unsigned int nr_parts;
+	struct kvm_zap zap;
+	pgoff_t error_index;
+};
+
+int kvm_convert_collect_gfns(struct kvm_conversion *conv, gfn_t start,
+			     gfn_t end);
+int kvm_convert_collect_file(struct kvm_conversion *conv, struct kvm_gmem *gmem,
+			     pgoff_t start, pgoff_t end);
+int kvm_convert_collect_binding(struct kvm_conversion *conv,
+				struct kvm_gmem_binding *binding);
+void kvm_convert_free(struct kvm_conversion *conv);
+
+#endif /* __KVM_CONVERT_H */

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __KVM_GUEST_MEMFD_H
+#define __KVM_GUEST_MEMFD_H
+
+/* Internal to the files of virt/kvm that implement private guest memory. */
+
+#include <linux/interval_tree.h>
+#include <linux/kvm_private.h>
+#include <linux/pagemap.h>
+
+/**
+ * struct kvm_gmem - a guest_memfd file
+ * @kvm: VM that owns it; the file holds a reference
+ * @mapping: page cache; its invalidate_lock is "the file's invalidate_lock"
+ * @flags: GUEST_MEMFD_FLAG_*, constant
+ * @state: offset in pages to KVM_MEMORY_ATTRIBUTE_*.  Meaningful for MMAP files
+ *	only, all offsets of the others are private.  Written under slots_lock
+ *	and the invalidate_lock, read under either of them
+ * @bindings: struct kvm_gmem_binding by offset in pages; written under
+ *	slots_lock and @bindings_lock, read under either of them
+ * @bindings_lock: leaf
+ * @locked: the running conversion holds the invalidate_lock; guarded by
+ *	slots_lock
+ *
+ * Lock order: slots_lock, invalidate_lock, mmu_lock.
+ */
+struct kvm_gmem {
+	struct kvm *kvm;
+	struct address_space *mapping;
+	u64 flags;
+	struct kvm_attr_map state;
+	struct rb_root_cached bindings;
+	spinlock_t bindings_lock;	/* writers of bindings, a leaf */
+	bool locked;
+};
+
+/**
+ * struct kvm_gmem_binding - a memslot's part of a file
+ * @node: first and last offset in pages; in &kvm_gmem.bindings
+ * @kvm: the VM
+ * @gmem: the file, NULL once it has been closed.  Written under slots_lock,
+ *	read under slots_lock or kvm->srcu
+ * @base_gfn: gfn at offset @node.start
+ * @mmap: the file backs shared gfns, too
+ *
+ * Freed with the memslot, hence after a grace period of kvm->srcu.
+ */
+struct kvm_gmem_binding {
+	struct interval_tree_node node;
+	struct kvm *kvm;
+	struct kvm_gmem *gmem;
+	gfn_t base_gfn;
+	bool mmap;
+};
+
+static inline gfn_t kvm_gmem_index_to_gfn(const struct kvm_gmem_binding *binding,
+					  pgoff_t index)
+{
+	return binding->base_gfn + (index - binding->node.start);
+}
+
+static inline pgoff_t kvm_gmem_gfn_to_index(const struct kvm_gmem_binding *binding,
+					    gfn_t gfn)
+{
+	return binding->node.start + (gfn - binding->base_gfn);
+}
+
+static inline bool kvm_gmem_is_mmap(const struct kvm_gmem *gmem)
+{
+	return gmem->flags & GUEST_MEMFD_FLAG_MMAP;
+}
+
+static inline pgoff_t kvm_gmem_nr_pages(const struct kvm_gmem *gmem)
+{
+	return i_size_read(gmem->mapping->host) >> PAGE_SHIFT;
+}
+
+/* guest_memfd.c */
+u64 kvm_gmem_valid_flags(struct kvm *kvm);
+int kvm_gmem_create(struct kvm *kvm, struct kvm_create_guest_memfd __user *argp);
+struct kvm_gmem *kvm_gmem_from_file(struct file *file);
+
+/* guest_memfd_folio.c */
+extern const struct address_space_operations kvm_gmem_aops;
+struct folio *kvm_gmem_get_folio(struct kvm_gmem *gmem, pgoff_t index);
+void kvm_gmem_clear_folio(struct folio *folio);
+
+/* guest_memfd_mmap.c */
+int kvm_gmem_mmap(struct file *file, struct vm_area_struct *vma);
+
+/* convert.c */
+int kvm_convert_gfns(struct kvm *kvm, gfn_t start, gfn_t end,
+		     unsigned long attrs);
+int kvm_convert_file(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end,
+		     unsigned long attrs, pgoff_t *error_index);
+int kvm_convert_to_bind(struct kvm_gmem_binding *binding);
+void kvm_gmem_punch(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end);
+void kvm_gmem_close(struct kvm_gmem *gmem);
+void kvm_gmem_zap_page(struct kvm_gmem *gmem, pgoff_t index);
+
+/**
+ * struct kvm_zap - an invalidation of guest mappings, from begin to end
+ * @kvm: the VM
+ * @hva_start: start of the hva range that page faults are checked against
+ * @hva_end: its end; no memslot is affected if not above @hva_start
+ */
+struct kvm_zap {
+	struct kvm *kvm;
+	unsigned long hva_start;
+	unsigned long hva_end;
+};
+
+/* zap.c */
+void kvm_zap_init(struct kvm_zap *zap, struct kvm *kvm);
+void kvm_zap_add(struct kvm_zap *zap, gfn_t start, gfn_t end);
+void kvm_zap_begin(struct kvm_zap *zap);
+void kvm_zap_range(struct kvm_zap *zap, gfn_t start, gfn_t end);
+void kvm_zap_end(struct kvm_zap *zap);
+
+/* mem_attributes.c */
+bool kvm_private_range_valid(u64 address, u64 size);
+
+#endif /* __KVM_GUEST_MEMFD_H */

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Folios of guest_memfd files.
+ *
+ * Guest mappings hold no reference to a folio.  Whatever frees or moves one
+ * zaps the guest's mappings first, inside an MMU invalidation, and every way to
+ * do so behind KVM's back is closed: folios are dirty for ever, unevictable,
+ * and refuse to migrate.
+ */
+
+#include <linux/highmem.h>
+#include <linux/migrate.h>
+#include <linux/module.h>
+#include <linux/pagemap.h>
+
+#include "guest_memfd.h"
+
+/*
+ * The one place that chooses the size of a folio.
+ */
+static struct folio *kvm_gmem_alloc_folio(struct address_space *mapping)
+{
+	return filemap_alloc_folio(mapping_gfp_mask(mapping), 0);
+}
+
+/**
+ * kvm_gmem_clear_folio - fill a folio with zeroes, except poisoned pages
+ * @folio: the folio
+ *
+ * Context: Any.
+ */
+void kvm_gmem_clear_folio(struct folio *folio)
+{
+	long i;
+
+	for (i = 0; i < folio_nr_pages(folio); i++) {
+		if (!PageHWPoison(folio_page(folio, i)))
+			clear_highpage(folio_page(folio, i));
+	}
+}
+
+static struct folio *kvm_gmem_add_folio(struct address_space *mapping,
+					pgoff_t index)
+{
+	struct folio *folio = kvm_gmem_alloc_folio(mapping);
+	int r;
+
+	if (!folio)
+		return ERR_PTR(-ENOMEM);
+
+	index = round_down(index, folio_nr_pages(folio));
+	r = filemap_add_folio(mapping, folio, index, mapping_gfp_mask(mapping));
+	if (r) {
+		folio_put(folio);
+		return ERR_PTR(r);
+	}
+
+	kvm_gmem_clear_folio(folio);
+	folio_mark_uptodate(folio);
+	/* A clean page could be dropped without a word, by soft offlining. */
+	folio_mark_dirty(folio);
+
+	return folio;
+}
+
+/**
+ * kvm_gmem_get_folio - find or add the folio at an offset of a file
+ * @gmem: the file
+ * @index: offset in pages, below the size of the file
+ *
+ * A new folio is zeroed.
+ *
+ * Context: May sleep.
+ * Return: the folio, locked, with a reference for the caller, or an ERR_PTR()
+ * of
+ *
+ * * -EHWPOISON if the page is poisoned
+ * * -ENOMEM if there is no memory
+ */
+struct folio *kvm_gmem_get_folio(struct kvm_gmem *gmem, pgoff_t index)
+{
+	struct folio *folio;
+
+	do {
+		folio = __filemap_get_folio(gmem->mapping, index, FGP_LOCK, 0);
+		if (!folio)
+			folio = kvm_gmem_add_folio(gmem->mapping, index);
+	} while (folio == ERR_PTR(-EEXIST));
+
+	if (!IS_ERR(folio) && PageHWPoison(folio_file_page(folio, index))) {
+		folio_unlock(folio);
+		folio_put(folio);
+		return ERR_PTR(-EHWPOISON);
+	}
+
+	return folio;
+}
+
+/**
+ * kvm_gmem_backs - does the file back a gfn right now?
+ * @slot: memslot that contains @gfn
+ * @gfn: guest frame number
+ *
+ * Context: slots_lock or kvm->srcu; may be atomic.
+ * Return: true if KVM must use the file's page, false if it must use
+ * userspace_addr.
+ */
+bool kvm_gmem_backs(const struct kvm_memory_slot *slot, gfn_t gfn)
+{
+	const struct kvm_gmem_binding *binding = slot->gmem;
+
+	return binding &&
+	       (binding->mmap || kvm_mem_is_private(binding->kvm, gfn));
+}
+EXPORT_SYMBOL_GPL(kvm_gmem_backs);
+
+/**
+ * kvm_gmem_find_folio - find the folio of a gfn, if there is one
+ * @slot: memslot that contains @gfn, bound to a file
+ * @gfn: guest frame number
+ *
+ * Context: slots_lock or kvm->srcu; may be atomic.
+ * Return: the folio with a reference, to be dropped with
+ * kvm_gmem_put_folio(), NULL if none has been allocated, or an ERR_PTR() of
+ *
+ * * -EFAULT if the file has been closed
+ * * -EHWPOISON if the page is poisoned
+ */
+struct folio *kvm_gmem_find_folio(const struct kvm_memory_slot *slot, gfn_t gfn)
+{
+	struct kvm_gmem *gmem = READ_ONCE(slot->gmem->gmem);
+	pgoff_t index = kvm_gmem_gfn_to_index(slot->gmem, gfn);
+	struct folio *folio;
+
+	if (!gmem)
+		return ERR_PTR(-EFAULT);
+
+	folio = filemap_get_folio(gmem->mapping, index);
+	if (!folio)
+		return NULL;
+
+	if (PageHWPoison(folio_file_page(folio, index))) {
+		folio_put(folio);
+		return ERR_PTR(-EHWPOISON);
+	}
+
+	if (!folio_test_uptodate(folio)) {
+		folio_put(folio);
+		return NULL;
+	}
+
+	return folio;
+}
+EXPORT_SYMBOL_GPL(kvm_gmem_find_folio);
+
+/**
+ * kvm_gmem_put_folio - end an access to the page of a gfn
+ * @folio: from kvm_gmem_find_folio()
+ *
+ * The folio may have left the file in the meantime, after which the write that
+ * ends here is nobody's to see.
+ *
+ * Context: Any.
+ */
+void kvm_gmem_put_folio(struct folio *folio)
+{
+	/*
+	 * Order the write before the check.  Pairs with kvm_gmem_free_folio():
+	 * either that sees the write, or it is undone here.
+	 */
+	smp_mb();
+	if (unlikely(!folio->mapping))
+		kvm_gmem_clear_folio(folio);
+
+	folio_put(folio);
+}
+EXPORT_SYMBOL_GPL(kvm_gmem_put_folio);
+
+/**
+ * kvm_gmem_get_pfn - find or allocate the page of a gfn
+ * @slot: memslot that contains @gfn, bound to a file
+ * @gfn: guest frame number
+ * @pfn: where to store the page frame number
+ * @order: where to store the order of the largest aligned block around @gfn
+ *	that is contiguous in the file, in guest memory and in host memory
+ *
+ * No reference is taken: @pfn is valid only as long as no MMU invalidation of
+ * the gfn has begun since before the call.
+ *
+ * Context: kvm->srcu; may sleep.
+ * Return: 0, or
+ *
+ * * -EFAULT if the file has been closed
+ * * -EHWPOISON if the page is poisoned
+ * * -ENOMEM if there is no memory
+ */
+int kvm_gmem_get_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
+		     kvm_pfn_t *pfn, int *order)
+{
+	struct kvm_gmem *gmem = READ_ONCE(slot->gmem->gmem);
+	pgoff_t index = kvm_gmem_gfn_to_index(slot->gmem, gfn);
+	struct folio *folio;
+
+	if (!gmem)
+		return -EFAULT;
+
+	folio = kvm_gmem_get_folio(gmem, index);
+	if (IS_ERR(folio))
+		return PTR_ERR(folio);
+
+	*pfn = page_to_pfn(folio_file_page(folio, index));
+	*order = folio_order(folio);
+	/* A block can be mapped as one only where gfn and offset agree. */
+	if (gfn != index)
+		*order = min_t(int, *order, __ffs(gfn ^ index));
+
+	folio_unlock(folio);
+	folio_put(folio);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kvm_gmem_get_pfn);
+
+static int kvm_gmem_migrate_folio(struct address_space *mapping,
+				  struct folio *dst, struct folio *src,
+				  enum migrate_mode mode)
+{
+	return -EBUSY;
+}
+
+static bool kvm_gmem_release_folio(struct folio *folio, gfp_t gfp)
+{
+	return false;
+}
+
+/*
+ * The page is poisoned and locked.  Take it away from the guest; it stays in
+ * the file, so that whoever touches it next learns why.
+ */
+static int kvm_gmem_error_remove_page(struct address_space *mapping,
+				      struct page *page)
+{
+	/* The file lives as long as it has folios, and this one is locked. */
+	kvm_gmem_zap_page(mapping->private_data, page_index(page));
+	return 0;
+}
+
+static void kvm_gmem_free_folio(struct folio *folio)
+{
+	/* Leave the page cache first.  Pairs with kvm_gmem_put_folio(). */
+	smp_mb();
+	kvm_gmem_clear_folio(folio);
+}
+
+const struct address_space_operations kvm_gmem_aops = {
+	.dirty_folio = noop_dirty_folio,
+	.migrate_folio = kvm_gmem_migrate_folio,
+	.release_folio = kvm_gmem_release_folio,
+	.error_remove_page = kvm_gmem_error_remove_page,
+	.free_folio = kvm_gmem_free_folio,
+};

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How pages leave guest_memfd files: hole punch, release and poison.
+ */
+
+#include <linux/mm.h>
+
+#include "guest_memfd.h"
+
+static struct kvm_gmem_binding *to_binding(struct interval_tree_node *node)
+{
+	return container_of(node, struct kvm_gmem_binding, node);
+}
+
+/*
+ * Call fn() for the gfns that are bound to offsets of [start, last].
+ */
+static void kvm_gmem_zap_bound(struct kvm_gmem *gmem, struct kvm_zap *zap,
+			       pgoff_t start, pgoff_t last,
+			       void (*fn)(struct kvm_zap *zap, gfn_t start,
+					  gfn_t end))
+{
+	struct interval_tree_node *node;
+	pgoff_t from, to;
+
+	node = interval_tree_iter_first(&gmem->bindings, start, last);
+	for (; node; node = interval_tree_iter_next(node, start, last)) {
+		from = max(start, node->start);
+		to = min(last, node->last);
+		fn(zap, kvm_gmem_index_to_gfn(to_binding(node), from),
+		   kvm_gmem_index_to_gfn(to_binding(node), to) + 1);
+	}
+}
+
+static void kvm_gmem_zap_begin(struct kvm_gmem *gmem, struct kvm_zap *zap,
+			       pgoff_t start, pgoff_t last)
+{
+	lockdep_assert_held(&gmem->kvm->slots_lock);
+
+	kvm_zap_init(zap, gmem->kvm);
+	kvm_gmem_zap_bound(gmem, zap, start, last, kvm_zap_add);
+	kvm_zap_begin(zap);
+	kvm_gmem_zap_bound(gmem, zap, start, last, kvm_zap_range);
+}
+
+/**
+ * kvm_gmem_punch - free the pages of a range of offsets
+ * @gmem: the file
+ * @start: first offset in pages
+ * @end: one past the last offset
+ *
+ * Private offsets stay private, shared ones shared.
+ *
+ * Context: Takes slots_lock and the invalidate_lock; may sleep.
+ */
+void kvm_gmem_punch(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end)
+{
+	struct kvm_zap zap;
+
+	mutex_lock(&gmem->kvm->slots_lock);
+	filemap_invalidate_lock(gmem->mapping);
+
+	kvm_gmem_zap_begin(gmem, &zap, start, end - 1);
+	unmap_mapping_pages(gmem->mapping, start, end - start, false);
+	truncate_inode_pages_range(gmem->mapping, (loff_t)start << PAGE_SHIFT,
+				   ((loff_t)end << PAGE_SHIFT) - 1);
+	kvm_zap_end(&zap);
+
+	filemap_invalidate_unlock(gmem->mapping);
+	mutex_unlock(&gmem->kvm->slots_lock);
+}
+
+static void kvm_gmem_detach_all(struct kvm_gmem *gmem)
+{
+	struct kvm_gmem_binding *binding;
+	struct interval_tree_node *node;
+
+	while ((node = interval_tree_iter_first(&gmem->bindings, 0, ULONG_MAX))) {
+		binding = to_binding(node);
+
+		spin_lock(&gmem->bindings_lock);
+		interval_tree_remove(node, &gmem->bindings);
+		spin_unlock(&gmem->bindings_lock);
+		RB_CLEAR_NODE(&node->rb);
+		WRITE_ONCE(binding->gmem, NULL);
+	}
+}
+
+/**
+ * kvm_gmem_close - unbind a file from all memslots and free its pages
+ * @gmem: the file, whose last reference is gone
+ *
+ * Context: Takes slots_lock and waits for kvm->srcu; may sleep.
+ */
+void kvm_gmem_close(struct kvm_gmem *gmem)
+{
+	struct kvm *kvm = gmem->kvm;
+	struct kvm_zap zap;
+
+	mutex_lock(&kvm->slots_lock);
+	kvm_gmem_zap_begin(gmem, &zap, 0, ULONG_MAX);
+	kvm_gmem_detach_all(gmem);
+	kvm_zap_end(&zap);
+	mutex_unlock(&kvm->slots_lock);
+
+	/*
+	 * A vCPU that found the file before may still be adding pages to it.
+	 * The guest cannot map them any more, the invalidation is over.
+	 */
+	synchronize_srcu(&kvm->srcu);
+	truncate_inode_pages_final(gmem->mapping);
+}
+
+static bool kvm_gmem_find_gfn(struct kvm_gmem *gmem, pgoff_t index, gfn_t *gfn)
+{
+	struct interval_tree_node *node;
+
+	spin_lock(&gmem->bindings_lock);
+	node = interval_tree_iter_first(&gmem->bindings, index, index);
+	if (node)
+		*gfn = kvm_gmem_index_to_gfn(to_binding(node), index);
+	spin_unlock(&gmem->bindings_lock);
+
+	return node;
+}
+
+/**
+ * kvm_gmem_zap_page - remove the guest's mapping of one offset
+ * @gmem: the file
+ * @index: offset in pages
+ *
+ * For callers that hold a folio lock, which is inside the locks of the
+ * conversion engine.  A memslot that goes away meanwhile takes its mappings
+ * with it.
+ *
+ * Context: Folio lock.  Takes mmu_lock; may sleep.
+ */
+void kvm_gmem_zap_page(struct kvm_gmem *gmem, pgoff_t index)
+{
+	struct kvm *kvm = gmem->kvm;
+	struct kvm_zap zap;
+	gfn_t gfn;
+	int idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	if (kvm_gmem_find_gfn(gmem, index, &gfn)) {
+		kvm_zap_init(&zap, kvm);
+		kvm_zap_add(&zap, gfn, gfn + 1);
+		kvm_zap_begin(&zap);
+		kvm_zap_range(&zap, gfn, gfn + 1);
+		kvm_zap_end(&zap);
+	}
+	srcu_read_unlock(&kvm->srcu, idx);
+}

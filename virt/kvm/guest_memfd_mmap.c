@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * guest_memfd files in the address space of a host process.
+ *
+ * Only shared offsets can be touched.  A fault holds the invalidate_lock for
+ * read while it looks at the state of the offset, and keeps the folio locked
+ * until the page is mapped; a conversion holds the former for write, and waits
+ * for the latter.
+ */
+
+#include <linux/mm.h>
+
+#include "guest_memfd.h"
+
+static bool kvm_gmem_offset_is_private(struct kvm_gmem *gmem, pgoff_t index)
+{
+	lockdep_assert_held(&gmem->mapping->invalidate_lock);
+
+	return kvm_attr_map_get(&gmem->state, index) &
+	       KVM_MEMORY_ATTRIBUTE_PRIVATE;
+}
+
+static struct folio *kvm_gmem_get_shared_folio(struct kvm_gmem *gmem,
+					       pgoff_t index)
+{
+	struct folio *folio;
+
+	filemap_invalidate_lock_shared(gmem->mapping);
+	if (index >= kvm_gmem_nr_pages(gmem) ||
+	    kvm_gmem_offset_is_private(gmem, index))
+		folio = ERR_PTR(-EFAULT);
+	else
+		folio = kvm_gmem_get_folio(gmem, index);
+	filemap_invalidate_unlock_shared(gmem->mapping);
+
+	return folio;
+}
+
+static vm_fault_t kvm_gmem_fault(struct vm_fault *vmf)
+{
+	struct kvm_gmem *gmem = vmf->vma->vm_file->private_data;
+	struct folio *folio = kvm_gmem_get_shared_folio(gmem, vmf->pgoff);
+
+	if (folio == ERR_PTR(-EHWPOISON))
+		return VM_FAULT_HWPOISON;
+	if (IS_ERR(folio))
+		return vmf_error(PTR_ERR(folio));
+
+	vmf->page = folio_file_page(folio, vmf->pgoff);
+	return VM_FAULT_LOCKED;
+}
+
+static const struct vm_operations_struct kvm_gmem_vm_ops = {
+	.fault = kvm_gmem_fault,
+};
+
+/**
+ * kvm_gmem_mmap - map a guest_memfd file
+ * @file: the file
+ * @vma: where to
+ *
+ * Context: mmap_lock held for write.
+ * Return: 0, or
+ *
+ * * -ENODEV if the file was created without GUEST_MEMFD_FLAG_MMAP
+ * * -EINVAL if the mapping is not shared
+ */
+int kvm_gmem_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	if (!kvm_gmem_is_mmap(file->private_data))
+		return -ENODEV;
+
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYSHARE)) !=
+	    (VM_SHARED | VM_MAYSHARE))
+		return -EINVAL;
+
+	vma->vm_ops = &kvm_gmem_vm_ops;
+	return 0;
+}

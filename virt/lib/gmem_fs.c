@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pseudo filesystem of guest_memfd files.
+ *
+ * It is built in even if KVM is a module: the VFS calls back into a
+ * filesystem, its superblock and its mount after the last reference to the
+ * owner of the file operations has been dropped.  The operations that live in
+ * the module run only while the file is open.
+ */
+
+#include <linux/gmem_fs.h>
+#include <linux/init.h>
+#include <linux/magic.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/pagemap.h>
+#include <linux/pseudo_fs.h>
+#include <linux/security.h>
+#include <linux/swap.h>
+
+#define GMEM_FS_CLASS	"[kvm-gmem]"
+
+static struct vfsmount *gmem_mnt;
+
+static int gmem_fs_init_context(struct fs_context *fc)
+{
+	return init_pseudo(fc, GUEST_MEMFD_MAGIC) ? 0 : -ENOMEM;
+}
+
+static struct file_system_type gmem_fs_type = {
+	.name = "guest_memfd",
+	.init_fs_context = gmem_fs_init_context,
+	.kill_sb = kill_anon_super,
+};
+
+static struct inode *gmem_fs_new_inode(const struct gmem_file_ops *ops,
+				       loff_t size)
+{
+	const struct qstr class = QSTR_INIT(GMEM_FS_CLASS,
+					    sizeof(GMEM_FS_CLASS) - 1);
+	struct inode *inode;
+	int r;
+
+	/* Pseudo inodes are on no list of the superblock: drop_caches skips them. */
+	inode = new_inode_pseudo(gmem_mnt->mnt_sb);
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+
+	r = security_inode_init_security_anon(inode, &class, NULL);
+	if (r) {
+		iput(inode);
+		return ERR_PTR(r);
+	}
+
+	inode->i_ino = get_next_ino();
+	inode->i_mode = S_IFREG | 0600;
+	inode->i_uid = current_fsuid();
+	inode->i_gid = current_fsgid();
+	inode->i_atime = current_time(inode);
+	inode->i_mtime = inode->i_atime;
+	inode->i_ctime = inode->i_atime;
+	inode->i_size = size;
+	inode->i_op = ops->iops;
+	inode->i_mapping->a_ops = ops->aops;
+	mapping_set_gfp_mask(inode->i_mapping, GFP_HIGHUSER);
+	mapping_set_unevictable(inode->i_mapping);
+
+	return inode;
+}
+
+/**
+ * gmem_fs_create_file - create a file of the guest_memfd filesystem
+ * @ops: its operations
+ * @size: its size in bytes, a multiple of the page size
+ * @private: private_data of the file
+ *
+ * Pages of the file are never evicted.
+ *
+ * Context: May sleep.
+ * Return: the open file, or an ERR_PTR() of
+ *
+ * * -ENOMEM or -ENFILE if there is no memory or no room for another file
+ * * what a security module answers, -EACCES for most
+ */
+struct file *gmem_fs_create_file(const struct gmem_file_ops *ops, loff_t size,
+				 void *private)
+{
+	struct inode *inode;
+	struct file *file;
+
+	inode = gmem_fs_new_inode(ops, size);
+	if (IS_ERR(inode))
+		return ERR_CAST(inode);
+
+	file = alloc_file_pseudo(inode, gmem_mnt, GMEM_FS_CLASS,
+				 O_RDWR | O_LARGEFILE, ops->fops);
+	if (IS_ERR(file)) {
+		iput(inode);
+		return file;
+	}
+
+	file->private_data = private;
+
+	/* The caller is that module, hence alive.  Dropped by __fput(). */
+	__module_get(ops->fops->owner);
+
+	return file;
+}
+EXPORT_SYMBOL_GPL(gmem_fs_create_file);
+
+/**
+ * gmem_fs_drain_lru - drop the references of the per-CPU LRU batches
+ *
+ * A page that was added to the page cache a moment ago is still referenced by
+ * such a batch.
+ *
+ * Context: May sleep.
+ */
+void gmem_fs_drain_lru(void)
+{
+	lru_add_drain_all();
+}
+EXPORT_SYMBOL_GPL(gmem_fs_drain_lru);
+
+static int __init gmem_fs_init(void)
+{
+	gmem_mnt = kern_mount(&gmem_fs_type);
+	if (IS_ERR(gmem_mnt))
+		panic("guest_memfd: cannot mount the filesystem: %ld\n",
+		      PTR_ERR(gmem_mnt));
+
+	gmem_mnt->mnt_flags |= MNT_NOEXEC;
+	return 0;
+}
+fs_initcall(gmem_fs_init);
