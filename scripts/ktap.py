@@ -77,8 +77,21 @@ def read_runs(lines):
     return runs
 
 
-def parse_result(match):
-    """One ok / not ok line as a Record."""
+def last_words(lines):
+    """What a failed test said, for the summary."""
+    said = [line.strip() for line in lines if line.strip()]
+    for where, line in enumerate(said):
+        if "Test Assertion Failure" in line:
+            noise = re.compile(r"pid=\d+ |sh: addr2line|.*: exit status \d+$|\d+\s+0x")
+            return "; ".join(l for l in said[where + 1:] if not noise.match(l))
+    for line in said:
+        if re.search(r"assert|failed|error", line, re.I):
+            return line
+    return said[-1] if said else "no output"
+
+
+def parse_result(match, notes):
+    """One ok / not ok line, and the "# ..." lines above it, as a Record."""
     text = (match[4] or "").strip()
     status = PASS if match[2] == "ok" else FAIL
     message = ""
@@ -89,6 +102,8 @@ def parse_result(match):
             status = SKIP
         elif word in ("XFAIL", "TODO") and status == FAIL:
             status = PASS
+    elif status == FAIL and notes:
+        message = last_words(notes)
     # kselftest.h of 6.1 prints a skipped case's name behind the directive.
     return Record(text or message or match[3], status, message)
 
@@ -111,7 +126,7 @@ def parse_cases(lines):
 
 def parse_stream(lines):
     """One KTAP stream: (top-level nodes, problems, reason to skip everything)."""
-    pending, plans, problems = [], {}, []
+    pending, plans, problems, notes = [], {}, [], []
     skip_all = None
 
     def check_plan(indent, found):
@@ -132,7 +147,10 @@ def parse_stream(lines):
                 children.insert(0, pending.pop())
             for deeper in [i for i in plans if i > indent]:
                 check_plan(deeper, sum(c.indent == deeper for c in children))
-            pending.append(Node(indent, parse_result(result), children))
+            pending.append(Node(indent, parse_result(result, notes), children))
+            notes = []
+        elif line.lstrip().startswith("#"):
+            notes.append(line.lstrip("# \t"))
         elif line.startswith("Bail out!"):
             problems.append(line)
     for indent in sorted(plans):
@@ -153,15 +171,6 @@ def flatten(nodes, prefix):
         if node.record.status == FAIL and all(r.status != FAIL for r in inner):
             out.append(Record(name, FAIL, node.record.message))
     return out
-
-
-def last_words(lines):
-    """What a failed test said, for the summary."""
-    said = [line.strip() for line in lines if line.strip()]
-    for line in said:
-        if re.search(r"assert|failed|error", line, re.I):
-            return line
-    return said[-1] if said else "no output"
 
 
 def records_of(run):

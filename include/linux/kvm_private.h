@@ -58,6 +58,7 @@ static inline bool kvm_slot_has_gmem(const struct kvm_memory_slot *slot)
 }
 
 /* guest_memfd_folio.c */
+bool kvm_gmem_serves(const struct kvm_memory_slot *slot, bool is_private);
 bool kvm_gmem_backs(const struct kvm_memory_slot *slot, gfn_t gfn);
 int kvm_gmem_get_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 		     kvm_pfn_t *pfn, int *order);
@@ -79,6 +80,7 @@ unsigned long kvm_arch_zap_step(struct kvm *kvm);
 
 /* prefault.c */
 int kvm_vcpu_pre_fault_memory(struct kvm_vcpu *vcpu, void __user *argp);
+int kvm_arch_pre_fault_prepare(struct kvm_vcpu *vcpu);
 int kvm_arch_pre_fault_page(struct kvm_vcpu *vcpu, gpa_t gpa);
 
 /* guest_memfd_bind.c, called from the memslot code */
@@ -86,26 +88,6 @@ int kvm_gmem_prepare_slot(struct kvm *kvm, struct kvm_memory_slot *slot,
 			  const struct kvm_userspace_memory_region2 *mem);
 int kvm_gmem_bind(struct kvm *kvm, struct kvm_memory_slot *slot);
 void kvm_gmem_unbind(struct kvm *kvm, struct kvm_memory_slot *slot);
-
-/* private_access.c */
-int kvm_gmem_read(const struct kvm_memory_slot *slot, gfn_t gfn, void *data,
-		  int offset, int len);
-int kvm_gmem_write(const struct kvm_memory_slot *slot, gfn_t gfn,
-		   const void *data, int offset, int len);
-int kvm_gmem_read_atomic(const struct kvm_memory_slot *slot, gfn_t gfn,
-			 void *data, int offset, int len);
-
-/**
- * kvm_gmem_pins - KVM's own long-lived references to a folio
- * @folio: a folio of a guest_memfd file
- *
- * Context: &kvm_private_mem.access_lock.
- * Return: their number.
- */
-static inline long kvm_gmem_pins(struct folio *folio)
-{
-	return atomic_long_read((atomic_long_t *)&folio->private);
-}
 
 /**
  * kvm_gmem_region_valid - check the file part of a memory region
@@ -210,5 +192,7 @@ static inline int kvm_nr_address_spaces(const struct kvm *kvm)
 {
 	return kvm && kvm_has_private_mem(kvm) ? 1 : KVM_ADDRESS_SPACE_NUM;
 }
+
+#include <linux/kvm_private_access.h>
 
 #endif /* __KVM_PRIVATE_H */

@@ -41,15 +41,12 @@ struct kvm_private_ops {
  * @access_lock: held for read while KVM itself touches a page of a file, for
  *	write to wait for such accesses; a leaf, taken under any other lock
  * @offer_lock: guards the offers of the VM's vCPUs; a leaf
- * @generation: number of conversions, written under slots_lock and
- *	@access_lock; lets cached translations notice that they are stale
  */
 struct kvm_private_mem {
 	const struct kvm_private_ops *ops;
 	struct kvm_attr_map attrs;
 	rwlock_t access_lock;
 	spinlock_t offer_lock;	/* offers of the vCPUs, a leaf */
-	u64 generation;
 };
 #else
 struct kvm_private_mem {

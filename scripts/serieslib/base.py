@@ -106,6 +106,7 @@ def write_stream(out, tarball, have):
             else:
                 out.write(f'M {mode} inline {path}\ndata {len(data)}\n'.encode())
                 out.write(data + b'\n')
+                have.add(oid)
 
 
 class Store:
@@ -313,5 +314,5 @@ class Store:
         have = installed(self.package)
         if not have:
             raise Error(f'no kernel source: `apt-get install {self.package}`, '
-                        'or name one with --base (make tree BASE=...)')
+                        'or name another one: `make rebase BASE=...`')
         return self.load(have[0], say)

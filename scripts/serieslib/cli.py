@@ -6,10 +6,11 @@ import os
 import sys
 
 from . import base, export, refresh, tree
-from .common import Error
+from .common import Error, locked
 
 EPILOG = """\
-environment: SERIES_REPO and SERIES_BUILD set the defaults of --repo and --build.
+environment: SERIES_REPO and SERIES_BUILD set the defaults of --repo and --build,
+FORCE=1 (as in `make tree FORCE=1`) stands for --force.
 exit status: 0 done, 1 refused or failed (one line on stderr), 2 usage.
 """
 
@@ -29,7 +30,7 @@ class Context:
 def show_base(ctx, spec):
     """Import a base without assembling anything on it."""
     store = base.Store(ctx.repo, ctx.build)
-    with base.locked(ctx.build):
+    with locked(ctx.build):
         found = store.choose(spec, None, ctx.say)
     ctx.say(f'base {found.version}: commit {found.commit}, tree {found.tree}')
     return 0
@@ -39,6 +40,7 @@ def parser():
     """Build the argument parser."""
     here = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
     repo = os.environ.get('SERIES_REPO') or here
+    force = os.environ.get('FORCE', '') not in ('', '0')
     top = argparse.ArgumentParser(
         prog='series', epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
         description='Overlay files and hook diffs <-> git branch <-> mailable patch series.')
@@ -54,18 +56,27 @@ def parser():
                           'overwrite work that was not refreshed.')
     sub.add_argument('--base', metavar='BASE', help='assemble on this base: a version of the '
                      'source package, a .deb, a tarball or an unpacked directory')
-    sub.add_argument('--force', action='store_true', help='replace the work in the tree '
-                     '(a copy is kept under refs/series/discarded/)')
+    sub.add_argument('--force', action='store_true', default=force,
+                     help='replace the work in the tree (a copy is kept under '
+                     'refs/series/discarded/)')
     sub.set_defaults(run=lambda ctx, a: tree.tree(ctx, a.base, a.force))
 
     sub = subs.add_parser('refresh', help='write the branch into patches/ and the overlay',
                           description='Write patches/series, patches/*.patch, the overlay files '
                           'and patches/base.lock from branch series.')
-    sub.add_argument('--force', action='store_true',
+    sub.add_argument('--force', action='store_true', default=force,
                      help='overwrite changes made in the repository since the last tree')
     sub.set_defaults(run=lambda ctx, a: refresh.refresh(ctx, a.force))
 
-    sub = subs.add_parser('export', help='write the series as mails and check them',
+    sub = subs.add_parser('rebase', help='assemble on another base: tree --base BASE',
+                          description='The same as tree --base BASE. refresh then writes the '
+                          'hunks against the new base.')
+    sub.add_argument('base', metavar='BASE', help='a version of the source package, a .deb, a '
+                     'tarball or an unpacked directory')
+    sub.set_defaults(run=lambda ctx, a: tree.tree(ctx, a.base, force))
+
+    sub = subs.add_parser('export', aliases=['series'],
+                          help='write the series as mails and check them',
                           description='Write patches and cover letter into series/ of the build '
                           'directory; apply them with git am and compare the result.')
     sub.set_defaults(run=lambda ctx, a: export.export(ctx))

@@ -4,7 +4,7 @@ import os
 
 from .assemble import Assembler
 from .base import LOCK, Store
-from .common import DIFF_ARGS, Error, locked, remove_file, write_file
+from .common import DIFF_ARGS, Error, locked, read_file, remove_file, write_file
 from .patches import (CUT_LINE, Patch, Series, check_path, parse_patch, read_series,
                       series_names, slug, split_diff, update_series)
 from .worktree import BRANCH, Record, WorkTree
@@ -123,6 +123,11 @@ def check_sides(ctx, record, new, force):
         raise Error(f'{err} (or overwrite with `make refresh FORCE=1`)') from None
     if now == new.digests():
         return
+    for path, (_, data) in new.overlay.items():
+        full = os.path.join(ctx.repo, path)
+        if path not in now and read_file(full) not in (None, data):
+            raise Error(f'{path} is new in the tree and differs from the one in the repository, '
+                        'which no patch names: make them equal, or `make refresh FORCE=1`')
     if record.files is None and now.keys() == {'patches/series'}:
         return
     path = record.changed(now)

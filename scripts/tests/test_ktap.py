@@ -49,6 +49,13 @@ class CaseTests(unittest.TestCase):
         self.assertEqual(judged("1..2\nok 1 a", ktap.EXIT_KILLED),
                          [("g/t.a", "pass"), ("g/t", "error")])
 
+    def test_failed_case_says_why(self):
+        run = ktap.Run("t", 1, 0, [
+            "1..2", "# harmless", "ok 1 a", "# ==== Test Assertion Failure ====",
+            "#   x.c:7: a == b", "#   pid=1 tid=1 errno=0 - Success",
+            "# sh: addr2line: not found", "#   a is 1", "# b: exit status 254", "not ok 2 b"])
+        self.assertEqual(ktap.Judge().judge(run)[1].message, "x.c:7: a == b; a is 1")
+
     def test_two_streams(self):
         text = "TAP version 13\n1..1\nok 1 a\nTAP version 13\n1..2\nok 1 b\n"
         self.assertEqual(judged(text), [("g/t.a", "pass"), ("g/t.b", "pass"), ("g/t", "fail")])

@@ -2,9 +2,8 @@
 /*
  * Ordered map of index ranges to attribute values over one xarray.
  *
- * The representation, the bounds on memory and the calling rules are described
- * in include/linux/kvm_attr_map.h.  This file knows neither struct kvm nor any
- * lock of KVM, and builds in userspace (tools/testing/kvm-attr-map).
+ * See include/linux/kvm_attr_map.h for the representation and its bounds.  This
+ * file knows no struct kvm and builds in userspace (tools/testing/kvm-attr-map).
  */
 
 #include <linux/bitmap.h>
@@ -32,19 +31,6 @@ static unsigned long attr_value(const struct kvm_attr_map *map, const void *entr
 	return entry ? xa_to_value(entry) : map->dflt;
 }
 
-/* Load the entry at the index of @xas, past nodes that are being freed. */
-static void *attr_walk_rcu(struct xa_state *xas)
-{
-	void *entry;
-
-	for (;;) {
-		entry = xas_load(xas);
-		if (!xa_is_retry(entry))
-			return entry;
-		xas_reset(xas);
-	}
-}
-
 /*
  * Return how far the value @attrs reaches from @index, but look at no more than
  * one node.  @index itself is returned if its value differs.
@@ -57,7 +43,9 @@ static unsigned long attr_scan(struct kvm_attr_map *map, unsigned long index,
 	void *entry;
 
 	rcu_read_lock();
-	entry = attr_walk_rcu(&xas);
+	do {
+		entry = xas_load(&xas);
+	} while (xas_retry(&xas, entry));
 	if (attr_value(map, entry) != attrs)
 		goto out;
 
@@ -331,9 +319,7 @@ out:
  * @map: Map to initialise.
  * @dflt: Value of every index until it is set.
  *
- * Allocates nothing.
- *
- * Context: Any context.
+ * Context: Any context.  Allocates nothing.
  */
 void kvm_attr_map_init(struct kvm_attr_map *map, unsigned long dflt)
 {
@@ -345,9 +331,7 @@ void kvm_attr_map_init(struct kvm_attr_map *map, unsigned long dflt)
 
 /**
  * kvm_attr_map_destroy() - Free all memory of a map.
- * @map: Map without readers, writers or reservations.
- *
- * The map is empty afterwards, so that a second call does nothing.
+ * @map: Map without readers, writers or reservations; empty afterwards.
  *
  * Context: Process context, may reschedule.
  */
@@ -370,13 +354,7 @@ void kvm_attr_map_destroy(struct kvm_attr_map *map)
  */
 unsigned long kvm_attr_map_get(struct kvm_attr_map *map, unsigned long index)
 {
-	XA_STATE(xas, &map->xa, index);
-	unsigned long attrs;
-
-	rcu_read_lock();
-	attrs = attr_value(map, attr_walk_rcu(&xas));
-	rcu_read_unlock();
-	return attrs;
+	return attr_value(map, xa_load(&map->xa, index));
 }
 
 /**
@@ -386,9 +364,9 @@ unsigned long kvm_attr_map_get(struct kvm_attr_map *map, unsigned long index)
  * @end: Index after the last one.
  * @attrs: Value to compare with.
  *
- * Costs one walk per node that intersects the range, and stops at the first
- * difference.  Against concurrent commits each index is looked up once; the
- * caller provides what makes the answer for the range consistent.
+ * Costs one walk for each node that intersects the range, up to the first
+ * difference.  What makes the answer consistent against concurrent commits is
+ * up to the caller.
  *
  * Context: Any context, lock-free.  Takes and releases the RCU read lock.
  * Return: true if every index of [@start, @end) has the value @attrs, also if
@@ -482,9 +460,8 @@ int kvm_attr_map_reserve(struct kvm_attr_map *map, unsigned long start,
  * @end: Index after the last one, as reserved.
  * @attrs: New value, as reserved.
  *
- * Cannot fail and allocates nothing.  Readers see the change index by index;
- * the caller provides what makes the whole range change at once, and must not
- * have announced the new state before the call returns.
+ * Cannot fail and allocates nothing.  Readers may see part of the change; what
+ * makes the whole range change at once is up to the caller.
  *
  * Context: Process context, may reschedule.  Sleeping locks may be held.  The
  * caller serialises all writers of the map.

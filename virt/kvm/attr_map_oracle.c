@@ -351,7 +351,7 @@ static void fuzz_change(struct oracle *o, enum attr_fuzz_op op,
 			kvm_attr_map_cancel(&o->map);
 		return;
 	case ATTR_FUZZ_ENOMEM:
-		o->fuzz->fail_nth(1 + oracle_random(o, 6));
+		o->fuzz->fail_nth(1 + oracle_random(o, 3));
 		break;
 	default:
 		break;
@@ -376,7 +376,7 @@ static void fuzz_pair(struct oracle *o, unsigned int a, unsigned int b)
 	for (i = 0; i < 2; i++) {
 		attrs[i] = oracle_pick_attrs(o);
 		if (o->fuzz->fail_nth && !oracle_random(o, 4))
-			o->fuzz->fail_nth(1 + oracle_random(o, 6));
+			o->fuzz->fail_nth(1 + oracle_random(o, 3));
 		reserved[i] = oracle_reserve(o, from[i], to[i], attrs[i]);
 		if (o->fuzz->fail_nth)
 			o->fuzz->fail_nth(0);

@@ -356,12 +356,15 @@ static unsigned long still_index(unsigned int i)
 static int read_still_indices(void *data)
 {
 	struct reader *reader = data;
+	unsigned long at, attrs;
 	unsigned int i;
 
 	while (!kthread_should_stop()) {
 		for (i = 0; i < 1000; i++) {
-			if (kvm_attr_map_get(&map, still_index(i)) !=
-			    (i & 1 ? PRIVATE : 0))
+			at = still_index(i);
+			attrs = i & 1 ? PRIVATE : 0;
+			if (kvm_attr_map_get(&map, at) != attrs ||
+			    !kvm_attr_map_range_has(&map, at, at + 1, attrs))
 				reader->wrong++;
 		}
 		reader->reads += i;

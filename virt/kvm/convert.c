@@ -24,6 +24,7 @@
 #include <linux/sched/signal.h>
 
 #include "convert.h"
+#include "guest_memfd_claim.h"
 
 /* Files that one conversion can lock. */
 #define KVM_CONVERT_MAX_FILES	256
@@ -120,17 +121,6 @@ static void kvm_convert_begin(struct kvm_conversion *conv)
 }
 
 /*
- * Wait for accesses of KVM that started with the old attributes, and make
- * cached translations stale.
- */
-static void kvm_convert_drain(struct kvm *kvm)
-{
-	write_lock(&kvm->private_mem.access_lock);
-	kvm->private_mem.generation++;
-	write_unlock(&kvm->private_mem.access_lock);
-}
-
-/*
  * KVM's own references are transient inside access_lock, or counted as pins.
  * Expect one more per page for the page cache, and one for the caller.
  */
@@ -189,6 +179,7 @@ static int kvm_convert_isolate_folio(struct kvm_conversion *conv,
 		unmap_mapping_pages(folio->mapping, folio->index,
 				    folio_nr_pages(folio), false);
 	VM_WARN_ON_ONCE_FOLIO(folio_mapped(folio), folio);
+	kvm_gmem_unclaim(folio);
 	folio_unlock(folio);
 
 	for (i = 0; kvm_convert_has_foreign_refs(conv->kvm, folio); i++) {
@@ -249,6 +240,19 @@ static int kvm_convert_clear_folio(struct kvm_conversion *conv,
 }
 
 /*
+ * The guest offered what it had put at this gfn, not what the VMM put there.
+ */
+static int kvm_convert_offer_folio(struct kvm_conversion *conv,
+				   struct folio *folio)
+{
+	gfn_t gfn = kvm_gmem_index_to_gfn(conv->offered, folio->index);
+
+	if (kvm_gmem_claimed_elsewhere(folio, folio->index, gfn))
+		kvm_gmem_clear_folio(folio);
+	return 0;
+}
+
+/*
  * First run of [start, end) of a part that the guest offered, as offsets.
  */
 static bool kvm_convert_take_offer(struct kvm_conversion *conv,
@@ -287,6 +291,10 @@ static void kvm_convert_reveal_run(struct kvm_conversion *conv,
 		if (start < offer_start)
 			kvm_convert_folios(conv, part->gmem, start, offer_start,
 					   kvm_convert_clear_folio);
+		conv->offered = part->binding;
+		if (offer_start < offer_end)
+			kvm_convert_folios(conv, part->gmem, offer_start,
+					   offer_end, kvm_convert_offer_folio);
 		start = offer_end;
 	}
 }
@@ -330,7 +338,8 @@ static void kvm_convert_commit(struct kvm_conversion *conv)
 				    conv->gfns[i].start, conv->gfns[i].end,
 				    conv->attrs);
 
-	kvm_convert_drain(conv->kvm);
+	/* No access of KVM relies on the old attributes from here on. */
+	kvm_gmem_drain_accesses(conv->kvm);
 	kvm_convert_reveal(conv);
 
 	for (i = 0; i < conv->nr_parts; i++)

@@ -39,6 +39,7 @@ struct kvm_convert_part {
  * @nr_gfns: entries of @gfns
  * @nr_parts: entries of @parts
  * @zap: the invalidation of @gfns
+ * @offered: binding of the offsets that are being revealed as they are
  * @error_index: offset of the page that made the conversion fail
  *
  * Guarded by slots_lock.
@@ -51,6 +52,7 @@ struct kvm_conversion {
 	unsigned int nr_gfns;
 	unsigned int nr_parts;
 	struct kvm_zap zap;
+	const struct kvm_gmem_binding *offered;
 	pgoff_t error_index;
 };
 

@@ -76,6 +76,7 @@ static int kvm_gmem_release(struct inode *inode, struct file *file)
 	struct kvm *kvm = gmem->kvm;
 
 	kvm_gmem_close(gmem);
+	gmem_policy_destroy(&gmem->policy);
 	kvm_attr_map_destroy(&gmem->state);
 	kfree(gmem);
 	kvm_put_kvm(kvm);
@@ -190,6 +191,7 @@ static struct kvm_gmem *kvm_gmem_alloc(struct kvm *kvm, u64 flags)
 	gmem->flags = flags;
 	gmem->bindings = RB_ROOT_CACHED;
 	spin_lock_init(&gmem->bindings_lock);
+	gmem_policy_init(&gmem->policy);
 	kvm_attr_map_init(&gmem->state, flags & GUEST_MEMFD_FLAG_INIT_SHARED ?
 			  0 : KVM_MEMORY_ATTRIBUTE_PRIVATE);
 	return gmem;

@@ -4,6 +4,7 @@
 
 /* Internal to the files of virt/kvm that implement private guest memory. */
 
+#include <linux/gmem_policy.h>
 #include <linux/interval_tree.h>
 #include <linux/kvm_private.h>
 #include <linux/pagemap.h>
@@ -16,6 +17,7 @@
  * @state: offset in pages to KVM_MEMORY_ATTRIBUTE_*.  Meaningful for MMAP files
  *	only, all offsets of the others are private.  Written under slots_lock
  *	and the invalidate_lock, read under either of them
+ * @policy: NUMA policy by offset, set through mappings
  * @bindings: struct kvm_gmem_binding by offset in pages; written under
  *	slots_lock and @bindings_lock, read under either of them
  * @bindings_lock: leaf
@@ -29,6 +31,7 @@ struct kvm_gmem {
 	struct address_space *mapping;
 	u64 flags;
 	struct kvm_attr_map state;
+	struct shared_policy policy;
 	struct rb_root_cached bindings;
 	spinlock_t bindings_lock;	/* writers of bindings, a leaf */
 	bool locked;
@@ -97,6 +100,7 @@ int kvm_convert_to_bind(struct kvm_gmem_binding *binding);
 void kvm_gmem_punch(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end);
 void kvm_gmem_close(struct kvm_gmem *gmem);
 void kvm_gmem_zap_page(struct kvm_gmem *gmem, pgoff_t index);
+bool kvm_gmem_find_gfn(struct kvm_gmem *gmem, pgoff_t index, gfn_t *gfn);
 
 /**
  * struct kvm_zap - an invalidation of guest mappings, from begin to end

@@ -10,6 +10,7 @@
 #include <linux/file.h>
 
 #include "guest_memfd.h"
+#include "kvm_mm.h"
 
 static int kvm_gmem_check_file(struct kvm *kvm, struct file *file,
 			       const struct kvm_userspace_memory_region2 *mem)
@@ -165,6 +166,39 @@ void kvm_gmem_unbind(struct kvm *kvm, struct kvm_memory_slot *slot)
 		spin_unlock(&binding->gmem->bindings_lock);
 	}
 
+	/*
+	 * Nobody looks up pages by the binding any more, but a cache may still
+	 * hold one.  Its generation is stale, its hva may become right again.
+	 */
+	gfn_to_pfn_cache_invalidate_start(kvm, slot->userspace_addr,
+					  slot->userspace_addr +
+					  (slot->npages << PAGE_SHIFT), true);
+
 	slot->gmem = NULL;
 	kfree(binding);
+}
+
+/**
+ * kvm_gmem_find_gfn - which gfn is bound to an offset?
+ * @gmem: the file
+ * @index: offset in pages
+ * @gfn: where to store the gfn
+ *
+ * Context: Any.
+ * Return: true if the offset is bound.
+ */
+bool kvm_gmem_find_gfn(struct kvm_gmem *gmem, pgoff_t index, gfn_t *gfn)
+{
+	const struct kvm_gmem_binding *binding;
+	struct interval_tree_node *node;
+
+	spin_lock(&gmem->bindings_lock);
+	node = interval_tree_iter_first(&gmem->bindings, index, index);
+	if (node) {
+		binding = container_of(node, struct kvm_gmem_binding, node);
+		*gfn = kvm_gmem_index_to_gfn(binding, index);
+	}
+	spin_unlock(&gmem->bindings_lock);
+
+	return node;
 }

@@ -14,13 +14,16 @@
 #include <linux/pagemap.h>
 
 #include "guest_memfd.h"
+#include "guest_memfd_claim.h"
 
 /*
  * The one place that chooses the size of a folio.
  */
-static struct folio *kvm_gmem_alloc_folio(struct address_space *mapping)
+static struct folio *kvm_gmem_alloc_folio(struct kvm_gmem *gmem, pgoff_t index)
 {
-	return filemap_alloc_folio(mapping_gfp_mask(mapping), 0);
+	return gmem_policy_alloc_folio(&gmem->policy,
+				       mapping_gfp_mask(gmem->mapping), 0,
+				       index);
 }
 
 /**
@@ -39,10 +42,10 @@ void kvm_gmem_clear_folio(struct folio *folio)
 	}
 }
 
-static struct folio *kvm_gmem_add_folio(struct address_space *mapping,
-					pgoff_t index)
+static struct folio *kvm_gmem_add_folio(struct kvm_gmem *gmem, pgoff_t index)
 {
-	struct folio *folio = kvm_gmem_alloc_folio(mapping);
+	struct folio *folio = kvm_gmem_alloc_folio(gmem, index);
+	struct address_space *mapping = gmem->mapping;
 	int r;
 
 	if (!folio)
@@ -84,7 +87,7 @@ struct folio *kvm_gmem_get_folio(struct kvm_gmem *gmem, pgoff_t index)
 	do {
 		folio = __filemap_get_folio(gmem->mapping, index, FGP_LOCK, 0);
 		if (!folio)
-			folio = kvm_gmem_add_folio(gmem->mapping, index);
+			folio = kvm_gmem_add_folio(gmem, index);
 	} while (folio == ERR_PTR(-EEXIST));
 
 	if (!IS_ERR(folio) && PageHWPoison(folio_file_page(folio, index))) {
@@ -94,6 +97,32 @@ struct folio *kvm_gmem_get_folio(struct kvm_gmem *gmem, pgoff_t index)
 	}
 
 	return folio;
+}
+
+/*
+ * Note that the guest, or KVM on its behalf, uses a page as private memory.
+ */
+static void kvm_gmem_note_use(const struct kvm_memory_slot *slot, gfn_t gfn,
+			      struct folio *folio)
+{
+	const struct kvm_gmem_binding *binding = slot->gmem;
+
+	if (binding->mmap && kvm_mem_is_private(binding->kvm, gfn))
+		kvm_gmem_claim(folio, kvm_gmem_gfn_to_index(binding, gfn), gfn);
+}
+
+/**
+ * kvm_gmem_serves - does the file back gfns of this kind?
+ * @slot: a memslot
+ * @is_private: whether the gfns are private
+ *
+ * Context: slots_lock or kvm->srcu; may be atomic.
+ * Return: true if KVM must use the file's page, false if it must use
+ * userspace_addr.
+ */
+bool kvm_gmem_serves(const struct kvm_memory_slot *slot, bool is_private)
+{
+	return slot->gmem && (slot->gmem->mmap || is_private);
 }
 
 /**
@@ -107,10 +136,8 @@ struct folio *kvm_gmem_get_folio(struct kvm_gmem *gmem, pgoff_t index)
  */
 bool kvm_gmem_backs(const struct kvm_memory_slot *slot, gfn_t gfn)
 {
-	const struct kvm_gmem_binding *binding = slot->gmem;
-
-	return binding &&
-	       (binding->mmap || kvm_mem_is_private(binding->kvm, gfn));
+	return slot->gmem &&
+	       kvm_gmem_serves(slot, kvm_mem_is_private(slot->gmem->kvm, gfn));
 }
 EXPORT_SYMBOL_GPL(kvm_gmem_backs);
 
@@ -149,6 +176,7 @@ struct folio *kvm_gmem_find_folio(const struct kvm_memory_slot *slot, gfn_t gfn)
 		return NULL;
 	}
 
+	kvm_gmem_note_use(slot, gfn, folio);
 	return folio;
 }
 EXPORT_SYMBOL_GPL(kvm_gmem_find_folio);
@@ -208,6 +236,7 @@ int kvm_gmem_get_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 	if (IS_ERR(folio))
 		return PTR_ERR(folio);
 
+	kvm_gmem_note_use(slot, gfn, folio);
 	*pfn = page_to_pfn(folio_file_page(folio, index));
 	*order = folio_order(folio);
 	/* A block can be mapped as one only where gfn and offset agree. */

@@ -61,6 +61,7 @@ void kvm_gmem_punch(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end)
 	filemap_invalidate_lock(gmem->mapping);
 
 	kvm_gmem_zap_begin(gmem, &zap, start, end - 1);
+	kvm_gmem_drain_accesses(gmem->kvm);
 	unmap_mapping_pages(gmem->mapping, start, end - start, false);
 	truncate_inode_pages_range(gmem->mapping, (loff_t)start << PAGE_SHIFT,
 				   ((loff_t)end << PAGE_SHIFT) - 1);
@@ -109,19 +110,6 @@ void kvm_gmem_close(struct kvm_gmem *gmem)
 	 */
 	synchronize_srcu(&kvm->srcu);
 	truncate_inode_pages_final(gmem->mapping);
-}
-
-static bool kvm_gmem_find_gfn(struct kvm_gmem *gmem, pgoff_t index, gfn_t *gfn)
-{
-	struct interval_tree_node *node;
-
-	spin_lock(&gmem->bindings_lock);
-	node = interval_tree_iter_first(&gmem->bindings, index, index);
-	if (node)
-		*gfn = kvm_gmem_index_to_gfn(to_binding(node), index);
-	spin_unlock(&gmem->bindings_lock);
-
-	return node;
 }
 
 /**

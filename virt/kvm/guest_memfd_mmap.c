@@ -20,17 +20,28 @@ static bool kvm_gmem_offset_is_private(struct kvm_gmem *gmem, pgoff_t index)
 	       KVM_MEMORY_ATTRIBUTE_PRIVATE;
 }
 
+static void kvm_gmem_assert_shared(struct kvm_gmem *gmem, pgoff_t index)
+{
+	gfn_t gfn;
+
+	if (!IS_ENABLED(CONFIG_DEBUG_VM))
+		return;
+
+	WARN_ON_ONCE(kvm_gmem_find_gfn(gmem, index, &gfn) &&
+		     kvm_mem_is_private(gmem->kvm, gfn));
+}
+
 static struct folio *kvm_gmem_get_shared_folio(struct kvm_gmem *gmem,
 					       pgoff_t index)
 {
-	struct folio *folio;
+	struct folio *folio = ERR_PTR(-EFAULT);
 
 	filemap_invalidate_lock_shared(gmem->mapping);
-	if (index >= kvm_gmem_nr_pages(gmem) ||
-	    kvm_gmem_offset_is_private(gmem, index))
-		folio = ERR_PTR(-EFAULT);
-	else
+	if (index < kvm_gmem_nr_pages(gmem) &&
+	    !kvm_gmem_offset_is_private(gmem, index)) {
+		kvm_gmem_assert_shared(gmem, index);
 		folio = kvm_gmem_get_folio(gmem, index);
+	}
 	filemap_invalidate_unlock_shared(gmem->mapping);
 
 	return folio;
@@ -50,8 +61,25 @@ static vm_fault_t kvm_gmem_fault(struct vm_fault *vmf)
 	return VM_FAULT_LOCKED;
 }
 
+static __maybe_unused int kvm_gmem_set_policy(struct vm_area_struct *vma,
+					      struct mempolicy *new)
+{
+	struct kvm_gmem *gmem = vma->vm_file->private_data;
+
+	return gmem_policy_set(&gmem->policy, vma, new);
+}
+
+static __maybe_unused struct mempolicy *
+kvm_gmem_get_policy(struct vm_area_struct *vma, unsigned long addr)
+{
+	struct kvm_gmem *gmem = vma->vm_file->private_data;
+
+	return gmem_policy_get(&gmem->policy, vma, addr);
+}
+
 static const struct vm_operations_struct kvm_gmem_vm_ops = {
 	.fault = kvm_gmem_fault,
+	GMEM_POLICY_VM_OPS(kvm_gmem_set_policy, kvm_gmem_get_policy)
 };
 
 /**

@@ -9,23 +9,34 @@
 
 #include "guest_memfd.h"
 
+static int kvm_pre_fault_locked(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	struct kvm_memory_slot *slot;
+	int r;
+
+	r = kvm_arch_pre_fault_prepare(vcpu);
+	if (r)
+		return r;
+
+	slot = kvm_vcpu_gfn_to_memslot(vcpu, gpa_to_gfn(gpa));
+	if (!slot || slot->id >= KVM_USER_MEM_SLOTS)
+		return -ENOENT;
+	if (slot->flags & KVM_MEMSLOT_INVALID)
+		return -EAGAIN;
+
+	return kvm_arch_pre_fault_page(vcpu, gpa);
+}
+
 /*
  * SRCU is held for one attempt only: an update of the memslots waits for it,
  * and the fault may be waiting for that update.
  */
 static int kvm_pre_fault_once(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
-	struct kvm_memory_slot *slot;
 	int idx, r;
 
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
-	slot = kvm_vcpu_gfn_to_memslot(vcpu, gpa_to_gfn(gpa));
-	if (!slot || slot->id >= KVM_USER_MEM_SLOTS)
-		r = -ENOENT;
-	else if (slot->flags & KVM_MEMSLOT_INVALID)
-		r = -EAGAIN;
-	else
-		r = kvm_arch_pre_fault_page(vcpu, gpa);
+	r = kvm_pre_fault_locked(vcpu, gpa);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 
 	return r;

@@ -39,7 +39,9 @@ static __u8 pending(void)
 /* uart.lock held. */
 static void update_line(struct vm *vm)
 {
-	bool line = pending() != UART_IIR_NO_INT;
+	/* On a PC, OUT2 connects the interrupt line. */
+	bool line = (uart.mcr & UART_MCR_OUT2) &&
+		    pending() != UART_IIR_NO_INT;
 	struct kvm_irq_level irq = { .irq = IRQ_SERIAL, .level = line };
 
 	if (line == uart.line)
@@ -98,6 +100,7 @@ void serial_out(struct vm *vm, unsigned int reg, __u8 value)
 		break;
 	case UART_MCR:
 		uart.mcr = value & 0x1f;
+		pthread_cond_signal(&uart.room);
 		break;
 	case UART_SCR:
 		uart.scr = value;
@@ -185,6 +188,12 @@ void serial_flush(void)
 	fflush(stdout);
 }
 
+/* A driver that merely probes enables the interrupt, but not OUT2. */
+static bool listening(void)
+{
+	return (uart.ier & UART_IER_RDI) && (uart.mcr & UART_MCR_OUT2);
+}
+
 /*
  * Wait until the guest listens and there is room: a driver clears the buffer
  * when it starts, and input that is piped in comes long before that.
@@ -192,7 +201,7 @@ void serial_flush(void)
 static void push(struct vm *vm, __u8 value)
 {
 	pthread_mutex_lock(&uart.lock);
-	while (!(uart.ier & UART_IER_RDI) || uart.rx_count == RX_SIZE)
+	while (!listening() || uart.rx_count == RX_SIZE)
 		pthread_cond_wait(&uart.room, &uart.lock);
 	uart.rx[(uart.rx_head + uart.rx_count++) % RX_SIZE] = value;
 	update_line(vm);

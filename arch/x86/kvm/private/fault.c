@@ -63,7 +63,7 @@ int __kvm_private_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
 
 	fault->is_private = kvm_mem_is_private(vcpu->kvm, fault->gfn);
 
-	if (kvm_slot_has_gmem(slot) && kvm_gmem_backs(slot, fault->gfn))
+	if (slot && kvm_gmem_serves(slot, fault->is_private))
 		return kvm_private_faultin_file(vcpu, fault);
 
 	if (fault->is_private)

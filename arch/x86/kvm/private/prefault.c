@@ -8,18 +8,16 @@
 #include "private.h"
 
 /**
- * kvm_arch_pre_fault_page - map one page as if the guest had read it
+ * kvm_arch_pre_fault_prepare - make the MMU of a vCPU ready
  * @vcpu: the vCPU, loaded
- * @gpa: guest physical address
  *
  * Context: vcpu->mutex and kvm->srcu; may sleep.
- * Return: 0 if the page is mapped, 1 if the caller is to try again, or
+ * Return: 0, or
  *
  * * -EOPNOTSUPP without two-dimensional paging, and for a vCPU in a nested guest
- * * -ENOENT if the gfn is MMIO
- * * -EFAULT, -EHWPOISON or -ENOMEM as for a guest's access
+ * * -ENOMEM if there is no memory
  */
-int kvm_arch_pre_fault_page(struct kvm_vcpu *vcpu, gpa_t gpa)
+int kvm_arch_pre_fault_prepare(struct kvm_vcpu *vcpu)
 {
 	int r;
 
@@ -30,8 +28,24 @@ int kvm_arch_pre_fault_page(struct kvm_vcpu *vcpu, gpa_t gpa)
 	if (r)
 		return r;
 
-	if (vcpu->arch.mmu->page_fault != kvm_tdp_page_fault)
-		return -EOPNOTSUPP;
+	return vcpu->arch.mmu->page_fault == kvm_tdp_page_fault ?
+	       0 : -EOPNOTSUPP;
+}
+
+/**
+ * kvm_arch_pre_fault_page - map one page as if the guest had read it
+ * @vcpu: the vCPU, after kvm_arch_pre_fault_prepare()
+ * @gpa: guest physical address
+ *
+ * Context: vcpu->mutex and kvm->srcu; may sleep.
+ * Return: 0 if the page is mapped, 1 if the caller is to try again, or
+ *
+ * * -ENOENT if the gfn is MMIO
+ * * -EFAULT, -EHWPOISON or -ENOMEM as for a guest's access
+ */
+int kvm_arch_pre_fault_page(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	int r;
 
 	/* A prefetch neither sets the accessed bit nor prepares an exit. */
 	r = kvm_mmu_do_page_fault(vcpu, gpa, 0, true, NULL);

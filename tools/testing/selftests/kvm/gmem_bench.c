@@ -9,7 +9,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +18,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/bits.h>
+#include <linux/kernel.h>
 #include <linux/kvm.h>
 
 #define PG		4096ULL
-#define GIB		(1ULL << 30)
-#define TIB		(1ULL << 40)
+#define GIB		BIT_ULL(30)
+#define TIB		BIT_ULL(40)
 #define MAX_SLOT	(4 * TIB)	/* a slot holds 2^31 - 1 pages at most */
 #define SW_PROTECTED	1
 #define PRIVATE		KVM_MEMORY_ATTRIBUTE_PRIVATE
@@ -36,7 +37,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-static uint64_t now(void)
+static u64 now(void)
 {
 	struct timespec ts;
 
@@ -45,7 +46,7 @@ static uint64_t now(void)
 }
 
 /* All slab memory of the kernel, bytes */
-static int64_t slab_bytes(void)
+static s64 slab_bytes(void)
 {
 	long long kb = -1;
 	char line[128];
@@ -71,7 +72,7 @@ static int64_t slab_bytes(void)
 	return kb * 1024;
 }
 
-static void set_attributes(int vm, uint64_t gpa, uint64_t size, uint64_t attrs)
+static void set_attributes(int vm, u64 gpa, u64 size, u64 attrs)
 {
 	struct kvm_memory_attributes args = {
 		.address = gpa, .size = size, .attributes = attrs,
@@ -81,15 +82,15 @@ static void set_attributes(int vm, uint64_t gpa, uint64_t size, uint64_t attrs)
 		die("KVM_SET_MEMORY_ATTRIBUTES");
 }
 
-static uint64_t time_attributes(int vm, uint64_t gpa, uint64_t size, uint64_t attrs)
+static u64 time_attributes(int vm, u64 gpa, u64 size, u64 attrs)
 {
-	uint64_t start = now();
+	u64 start = now();
 
 	set_attributes(vm, gpa, size, attrs);
 	return now() - start;
 }
 
-static void add_slot(int vm, uint32_t slot, uint64_t gpa, uint64_t size)
+static void add_slot(int vm, u32 slot, u64 gpa, u64 size)
 {
 	struct kvm_create_guest_memfd file = { .size = size };
 	struct kvm_userspace_memory_region2 region = {
@@ -107,11 +108,11 @@ static void add_slot(int vm, uint32_t slot, uint64_t gpa, uint64_t size)
 }
 
 /* A VM with slots on files over [0, @size) */
-static int make_vm(uint64_t size)
+static int make_vm(u64 size)
 {
 	int kvm = open("/dev/kvm", O_RDWR);
-	uint64_t gpa, part;
-	uint32_t slot;
+	u64 gpa, part;
+	u32 slot;
 	int vm;
 
 	if (kvm < 0)
@@ -127,7 +128,7 @@ static int make_vm(uint64_t size)
 	return vm;
 }
 
-static void report(const char *name, uint64_t ns, int64_t bytes)
+static void report(const char *name, u64 ns, s64 bytes)
 {
 	struct utsname uts;
 
@@ -137,11 +138,11 @@ static void report(const char *name, uint64_t ns, int64_t bytes)
 	fflush(stdout);
 }
 
-static void bench_range(const char *name, uint64_t size, int copies)
+static void bench_range(const char *name, u64 size, int copies)
 {
-	uint64_t to_private = 0, to_shared = 0;
+	u64 to_private = 0, to_shared = 0;
 	char back[64];
-	int64_t before, bytes;
+	s64 before, bytes;
 	int vms[COPIES], i;
 
 	for (i = 0; i < copies; i++)
@@ -171,8 +172,8 @@ static void bench_private_16t(void)
 static void bench_toggle_4k(void)
 {
 	int vm = make_vm(64 * GIB);
-	uint64_t gpa = 21 * GIB + 123 * PG, start;
-	int64_t before;
+	u64 gpa = 21 * GIB + 123 * PG, start;
+	s64 before;
 	int i;
 
 	set_attributes(vm, 0, 64 * GIB, PRIVATE);
@@ -188,8 +189,8 @@ static void bench_toggle_4k(void)
 /* Every other page of 1 GiB private */
 static void bench_alternate_1g(void)
 {
-	int64_t before, bytes;
-	uint64_t gpa, start;
+	s64 before, bytes;
+	u64 gpa, start;
 	int vm = make_vm(GIB);
 
 	before = slab_bytes();
@@ -210,8 +211,6 @@ static const struct {
 	{ "toggle_4k", bench_toggle_4k },
 	{ "alternate_1g", bench_alternate_1g },
 };
-
-#define NR_BENCHES	(sizeof(benches) / sizeof(benches[0]))
 
 /* In a process of its own: the VMs are gone when it returns. */
 static int run_bench(unsigned int i)
@@ -234,12 +233,12 @@ static int run_named(const char *name)
 {
 	unsigned int i;
 
-	for (i = 0; i < NR_BENCHES; i++) {
+	for (i = 0; i < ARRAY_SIZE(benches); i++) {
 		if (!strcmp(benches[i].name, name))
 			return run_bench(i);
 	}
 	fprintf(stderr, "gmem_bench: no benchmark '%s'; there are:", name);
-	for (i = 0; i < NR_BENCHES; i++)
+	for (i = 0; i < ARRAY_SIZE(benches); i++)
 		fprintf(stderr, " %s", benches[i].name);
 	fputc('\n', stderr);
 	return 1;
@@ -254,7 +253,7 @@ int main(int argc, char **argv)
 		while (*++argv)
 			failed |= run_named(*argv);
 	} else {
-		for (i = 0; i < NR_BENCHES; i++)
+		for (i = 0; i < ARRAY_SIZE(benches); i++)
 			failed |= run_bench(i);
 	}
 	return !!failed;

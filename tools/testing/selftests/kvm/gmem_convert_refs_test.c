@@ -39,7 +39,7 @@ GMEM_TEST(foreign_reference_vm_ioctl)
 GMEM_TEST(foreign_reference_file_ioctl)
 {
 	struct world w = make_world(GMEM_SLOT_INPLACE);
-	uint64_t error_offset = 0x1234;
+	u64 error_offset = 0x1234;
 	unsigned int i;
 	int fds[2];
 
@@ -206,11 +206,10 @@ GMEM_TEST(slot_in_the_middle_of_a_file)
 	assert_host(&w, 3, 0x99);
 }
 
-
 /* What one page must be, wherever it is looked at from */
 struct oracle_page {
 	bool private;
-	uint8_t value;
+	u8 value;
 };
 
 static void check_oracle(const struct world *w, const struct oracle_page *o)
@@ -242,7 +241,7 @@ static void random_step(const struct world *w, struct oracle_page *o)
 {
 	unsigned int page = rand() % PAGES, pages = 1 + rand() % (PAGES - page);
 	unsigned int i, op = rand() % 6;
-	uint8_t value = 1 + rand() % 255;
+	u8 value = 1 + rand() % 255;
 	bool private = op & 1;
 
 	switch (op) {

@@ -79,6 +79,41 @@ GMEM_TEST(offer_is_consumed)
 	assert_host(&w, 5, 0);
 }
 
+/* Once, even before the guest runs again */
+GMEM_TEST(offer_is_good_for_one_conversion)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+
+	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
+	guest_fills(&w, 5, 0x55);
+	guest_fills(&w, 6, 0x66);
+	gmem_guest_offer(w.vcpu, gpa(5), 2);
+	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
+	assert_host(&w, 5, 0x55);
+	ASSERT_OK(convert(&w, 5, 1, GMEM_PRIVATE));
+	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
+	assert_host(&w, 5, 0);
+	/* The rest of the offer stands until the guest runs. */
+	ASSERT_OK(convert(&w, 6, 1, GMEM_SHARED));
+	assert_host(&w, 6, 0x66);
+	ASSERT_EQ(gmem_resume(w.vcpu), 0);
+}
+
+/* An offer that was not taken is void when the guest runs again. */
+GMEM_TEST(offer_ends_with_the_exit)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+
+	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
+	guest_fills(&w, 5, 0x55);
+	gmem_guest_offer(w.vcpu, gpa(5), 1);
+	w.vcpu->run->hypercall.ret = -11;
+	ASSERT_EQ(gmem_resume(w.vcpu), -11);
+	guest_fills(&w, 5, 0x56);
+	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
+	assert_host(&w, 5, 0);
+}
+
 GMEM_TEST(offer_covers_its_range_only)
 {
 	struct world w = make_world(GMEM_SLOT_INPLACE);

@@ -12,7 +12,7 @@
 #define HOLE	(GMEM_BASE + (1ULL << 30))	/* no slot */
 
 static void fault_once(const struct world *w, enum gmem_cmd_op op,
-		       unsigned int page, uint64_t flags)
+		       unsigned int page, u64 flags)
 {
 	gmem_cmd_fault(w->vcpu, op, gpa(page), 0x77, flags);
 }
@@ -245,7 +245,7 @@ static void guest_reads_all(const struct world *w)
 {
 	unsigned int page;
 
-	for (page = 0; page < 1024; page += 7)
+	for (page = 0; page < 1024; page++)
 		gmem_cmd_result(w->vcpu, GMEM_CMD_READ, gpa(page), 0);
 }
 

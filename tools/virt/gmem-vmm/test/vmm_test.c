@@ -126,12 +126,13 @@ static void guest_convert(struct code *c)
 }
 
 /*
- * Take receive interrupts, wait for a byte without them, print its successor:
- * mov $1, %al; mov $0x3f9, %dx; out; mov $0x3fd, %dl; 1: in; test; jz 1b;
- * mov $0x3f8, %dx; in
+ * Listen as a driver does, wait for a byte, print its successor:
+ * mov $8, %al; mov $0x3fc, %dx; out; mov $1, %al; mov $0x3f9, %dx; out;
+ * mov $0x3fd, %dl; 1: in; test $1, %al; jz 1b; mov $0x3f8, %dx; in
  */
 static void guest_input(struct code *c)
 {
+	EMIT(c, 0xb0, 0x08, 0x66, 0xba, 0xfc, 0x03, 0xee);
 	EMIT(c, 0xb0, 0x01, 0x66, 0xba, 0xf9, 0x03, 0xee, 0xb2, 0xfd);
 	EMIT(c, 0xec, 0xa8, 0x01, 0x74, 0xfb, 0x66, 0xba, 0xf8, 0x03, 0xec);
 	print_al_plus(c, 1);

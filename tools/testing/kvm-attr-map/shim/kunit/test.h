@@ -29,6 +29,8 @@ struct kunit_suite {
 };
 
 #define KUNIT_CASE(fn)		{ .run_case = fn, .name = #fn }
+extern struct kunit_suite *shim_kunit_suite;
+
 #define kunit_test_suite(suite)	struct kunit_suite *shim_kunit_suite = &(suite)
 #define kunit_info(test, fmt, ...)	printf("# " fmt, ##__VA_ARGS__)
 
@@ -62,8 +64,10 @@ struct kunit_suite {
 	if (!(a))							\
 		KUNIT_SHIM_FAIL(test, fmt, ##__VA_ARGS__);		\
 } while (0)
-#define KUNIT_ASSERT_EQ(test, a, b)					\
-	KUNIT_SHIM_ASSERT(test, KUNIT_SHIM_CMP(test, a, ==, b))
+#define KUNIT_ASSERT_EQ(test, a, b) do {				\
+	struct kunit *__test = (test);					\
+	KUNIT_SHIM_ASSERT(__test, KUNIT_SHIM_CMP(__test, a, ==, b));	\
+} while (0)
 #define KUNIT_EXPECT_PTR_EQ(test, a, b)	KUNIT_EXPECT_EQ(test, a, b)
 #define KUNIT_ASSERT_PTR_EQ(test, a, b)	KUNIT_ASSERT_EQ(test, a, b)
 

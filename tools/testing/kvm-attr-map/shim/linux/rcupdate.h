@@ -9,7 +9,7 @@
 #define rcu_dereference_raw(p)			rcu_dereference(p)
 #define rcu_dereference_protected(p, cond)	(p)
 #define rcu_dereference_check(p, cond)		rcu_dereference(p)
-#define RCU_INIT_POINTER(p, v)			do { (p) = (v); } while (0)
+#define RCU_INIT_POINTER(p, v)			((p) = (v))
 
 void shim_call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
 

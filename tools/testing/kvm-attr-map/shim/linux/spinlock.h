@@ -7,9 +7,11 @@
 #include <stdbool.h>
 #include <linux/rcupdate.h>
 
-typedef struct {
+struct shim_spinlock {
 	pthread_mutex_t mutex;
-} spinlock_t;
+};
+
+#define spinlock_t		struct shim_spinlock
 
 #define __SPIN_LOCK_UNLOCKED(x)	{ PTHREAD_MUTEX_INITIALIZER }
 #define spin_lock_init(x)	pthread_mutex_init(&(x)->mutex, NULL)

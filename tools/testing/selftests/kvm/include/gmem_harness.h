@@ -29,6 +29,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/compiler.h>
+
 #include "test_util.h"
 
 #define GMEM_DEFAULT_DEADLINE	60	/* seconds */
@@ -50,8 +52,7 @@ static struct gmem_case **gmem_cases_tail = &gmem_cases;
 /* Shared with the child of the running case: why it skips. */
 static char *gmem_skip_reason;
 
-#define GMEM_TEST_TIMEOUT(_name, _deadline)				\
-static void _name(void);						\
+#define GMEM_REGISTER(_name, _deadline)					\
 static struct gmem_case gmem_case_##_name = {				\
 	.name = #_name, .run = _name, .deadline = (_deadline),		\
 };									\
@@ -59,13 +60,17 @@ static void __attribute__((constructor)) gmem_register_##_name(void)	\
 {									\
 	*gmem_cases_tail = &gmem_case_##_name;				\
 	gmem_cases_tail = &gmem_case_##_name.next;			\
-}									\
+}
+
+#define GMEM_TEST_TIMEOUT(_name, _deadline)				\
+static void _name(void);						\
+GMEM_REGISTER(_name, _deadline)						\
 static void _name(void)
 
 #define GMEM_TEST(_name) GMEM_TEST_TIMEOUT(_name, GMEM_DEFAULT_DEADLINE)
 
 /* End the running case as skipped.  The reason must not be empty. */
-static inline void __attribute__((noreturn, format(printf, 1, 2)))
+static inline void __noreturn __printf(1, 2)
 gmem_skip(const char *fmt, ...)
 {
 	va_list ap;
@@ -91,7 +96,7 @@ static inline long gmem_now_ms(void)
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static inline void __attribute__((noreturn))
+static inline void __noreturn
 gmem_case_child(const struct gmem_case *c, int out)
 {
 	setpgid(0, 0);
@@ -261,7 +266,7 @@ static inline int gmem_harness_main(int argc, char **argv)
 #define GMEM_HARNESS_MAIN						\
 int main(int argc, char **argv)						\
 {									\
-	return gmem_harness_main(argc, argv);				\
+	exit(gmem_harness_main(argc, argv));				\
 }
 
 #endif /* SELFTEST_KVM_GMEM_HARNESS_H */

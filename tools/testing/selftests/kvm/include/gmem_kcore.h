@@ -5,17 +5,16 @@
 #ifndef SELFTEST_KVM_GMEM_KCORE_H
 #define SELFTEST_KVM_GMEM_KCORE_H
 
-#include <elf.h>
 #include <fcntl.h>
-#include <stdint.h>
+#include <linux/elf.h>
 
 #include "gmem_harness.h"
 
 /* The page at @addr must be present in this process. */
-static inline uint64_t gmem_physical_address(void *addr)
+static inline u64 gmem_physical_address(void *addr)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY);
-	uint64_t entry = 0;
+	u64 entry = 0;
 
 	TEST_ASSERT(pread(fd, &entry, 8, (uintptr_t)addr / 4096 * 8) == 8, "pagemap");
 	close(fd);
@@ -24,11 +23,11 @@ static inline uint64_t gmem_physical_address(void *addr)
 }
 
 /* Read a physical page through /proc/kcore's segment of the direct map. */
-static inline void gmem_read_kcore(uint64_t phys, uint8_t *page)
+static inline void gmem_read_kcore(u64 phys, u8 *page)
 {
 	int fd = open("/proc/kcore", O_RDONLY);
-	Elf64_Ehdr eh;
-	Elf64_Phdr ph;
+	struct elf64_hdr eh;
+	struct elf64_phdr ph;
 	int i;
 
 	if (fd < 0)
@@ -38,7 +37,7 @@ static inline void gmem_read_kcore(uint64_t phys, uint8_t *page)
 		TEST_ASSERT(pread(fd, &ph, sizeof(ph), eh.e_phoff + i * sizeof(ph)) ==
 			    sizeof(ph), "program header");
 		if (ph.p_type != PT_LOAD || ph.p_paddr > phys ||
-		    phys + 4096 > ph.p_paddr + ph.p_memsz || ph.p_paddr == (uint64_t)-1)
+		    phys + 4096 > ph.p_paddr + ph.p_memsz || ph.p_paddr == (u64)-1)
 			continue;
 		TEST_ASSERT(pread(fd, page, 4096, ph.p_offset + phys - ph.p_paddr) == 4096,
 			    "reading the page");

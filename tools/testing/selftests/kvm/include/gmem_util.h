@@ -35,63 +35,63 @@ enum gmem_kind {
 
 struct gmem_slot {
 	enum gmem_kind kind;
-	uint32_t id;
+	u32 id;
 	int fd;			/* -1 for GMEM_SLOT_PLAIN */
-	uint64_t gpa;		/* bytes; also the guest virtual address */
-	uint64_t size;		/* bytes */
-	uint8_t *hva;		/* 2 MiB aligned */
+	u64 gpa;		/* bytes; also the guest virtual address */
+	u64 size;		/* bytes */
+	u8 *hva;		/* 2 MiB aligned */
 };
 
 int gmem_vm_open(unsigned long type);
 int gmem_check_cap(int fd, long cap);
 
-int __gmem_create(int vm_fd, uint64_t size, uint64_t flags);
-int gmem_create(int vm_fd, uint64_t size, uint64_t flags);
+int __gmem_create(int vm_fd, u64 size, u64 flags);
+int gmem_create(int vm_fd, u64 size, u64 flags);
 
-int __gmem_set_region2(int vm_fd, uint32_t slot, uint32_t flags, uint64_t gpa,
-		       uint64_t size, const void *hva, int gmem_fd,
-		       uint64_t offset);
-void gmem_set_region2(int vm_fd, uint32_t slot, uint32_t flags, uint64_t gpa,
-		      uint64_t size, const void *hva, int gmem_fd,
-		      uint64_t offset);
-int __gmem_set_region1(int vm_fd, uint32_t slot, uint32_t flags, uint64_t gpa,
-		       uint64_t size, const void *hva);
+int __gmem_set_region2(int vm_fd, u32 slot, u32 flags, u64 gpa,
+		       u64 size, const void *hva, int gmem_fd,
+		       u64 offset);
+void gmem_set_region2(int vm_fd, u32 slot, u32 flags, u64 gpa,
+		      u64 size, const void *hva, int gmem_fd,
+		      u64 offset);
+int __gmem_set_region1(int vm_fd, u32 slot, u32 flags, u64 gpa,
+		       u64 size, const void *hva);
 
-int __gmem_set_attrs(int vm_fd, uint64_t gpa, uint64_t size, uint64_t attrs);
-void gmem_set_attrs(int vm_fd, uint64_t gpa, uint64_t size, uint64_t attrs);
-int __gmem_set_attrs2(int gmem_fd, uint64_t offset, uint64_t size,
-		      uint64_t attrs, uint64_t *error_offset);
-void gmem_set_attrs2(int gmem_fd, uint64_t offset, uint64_t size,
-		     uint64_t attrs);
+int __gmem_set_attrs(int vm_fd, u64 gpa, u64 size, u64 attrs);
+void gmem_set_attrs(int vm_fd, u64 gpa, u64 size, u64 attrs);
+int __gmem_set_attrs2(int gmem_fd, u64 offset, u64 size,
+		      u64 attrs, u64 *error_offset);
+void gmem_set_attrs2(int gmem_fd, u64 offset, u64 size,
+		     u64 attrs);
 
-int __gmem_punch(int gmem_fd, uint64_t offset, uint64_t size);
-void gmem_punch(int gmem_fd, uint64_t offset, uint64_t size);
-int __gmem_allocate(int gmem_fd, uint64_t offset, uint64_t size);
-void gmem_allocate(int gmem_fd, uint64_t offset, uint64_t size);
+int __gmem_punch(int gmem_fd, u64 offset, u64 size);
+void gmem_punch(int gmem_fd, u64 offset, u64 size);
+int __gmem_allocate(int gmem_fd, u64 offset, u64 size);
+void gmem_allocate(int gmem_fd, u64 offset, u64 size);
 
-uint8_t *gmem_mmap(int gmem_fd, uint64_t size, uint64_t offset);
-uint8_t *gmem_mmap_anon(uint64_t size);
+u8 *gmem_mmap(int gmem_fd, u64 size, u64 offset);
+u8 *gmem_mmap_anon(u64 size);
 
 void gmem_slot_init(struct gmem_slot *slot, int vm_fd, enum gmem_kind kind,
-		    uint32_t id, uint64_t gpa, uint64_t size);
+		    u32 id, u64 gpa, u64 size);
 void gmem_slot_add(struct gmem_slot *slot, struct kvm_vm *vm,
-		   enum gmem_kind kind, uint32_t id, uint64_t gpa,
-		   uint64_t size);
+		   enum gmem_kind kind, u32 id, u64 gpa,
+		   u64 size);
 void gmem_slot_delete(const struct gmem_slot *slot, int vm_fd);
 
 /* Touch one byte of host memory.  True: no signal came. */
-bool gmem_host_read(const void *addr, uint8_t *value);
-bool gmem_host_write(void *addr, uint8_t value);
-bool gmem_host_page_is(const void *addr, uint8_t value);
+bool gmem_host_read(const void *addr, u8 *value);
+bool gmem_host_write(void *addr, u8 value);
+bool gmem_host_page_is(const void *addr, u8 value);
 
 struct kvm_vm *gmem_vm_create(unsigned long type, int nr_vcpus,
 			      void *guest_code, struct kvm_vcpu **vcpus);
 struct kvm_vm *gmem_vm_create_inplace(int nr_vcpus, void *guest_code,
 				      struct kvm_vcpu **vcpus, int *gmem_fd);
-void gmem_vm_set_private(struct kvm_vm *vm, int slot, uint64_t attrs);
+void gmem_vm_set_private(struct kvm_vm *vm, int slot, u64 attrs);
 
 /* Value of one counter of the VM's binary statistics */
-uint64_t gmem_vm_stat(struct kvm_vm *vm, const char *name);
+u64 gmem_vm_stat(struct kvm_vm *vm, const char *name);
 
 #define ASSERT_ERRNO(expr, err) do {					\
 	long __ret;							\

@@ -27,14 +27,14 @@ int gmem_check_cap(int fd, long cap)
 	return ioctl(fd, KVM_CHECK_EXTENSION, cap);
 }
 
-int __gmem_create(int vm_fd, uint64_t size, uint64_t flags)
+int __gmem_create(int vm_fd, u64 size, u64 flags)
 {
 	struct kvm_create_guest_memfd args = { .size = size, .flags = flags };
 
 	return ioctl(vm_fd, KVM_CREATE_GUEST_MEMFD, &args);
 }
 
-int gmem_create(int vm_fd, uint64_t size, uint64_t flags)
+int gmem_create(int vm_fd, u64 size, u64 flags)
 {
 	int fd = __gmem_create(vm_fd, size, flags);
 
@@ -43,9 +43,9 @@ int gmem_create(int vm_fd, uint64_t size, uint64_t flags)
 	return fd;
 }
 
-int __gmem_set_region2(int vm_fd, uint32_t slot, uint32_t flags, uint64_t gpa,
-		       uint64_t size, const void *hva, int gmem_fd,
-		       uint64_t offset)
+int __gmem_set_region2(int vm_fd, u32 slot, u32 flags, u64 gpa,
+		       u64 size, const void *hva, int gmem_fd,
+		       u64 offset)
 {
 	struct kvm_userspace_memory_region2 args = {
 		.slot = slot,
@@ -60,9 +60,9 @@ int __gmem_set_region2(int vm_fd, uint32_t slot, uint32_t flags, uint64_t gpa,
 	return ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION2, &args);
 }
 
-void gmem_set_region2(int vm_fd, uint32_t slot, uint32_t flags, uint64_t gpa,
-		      uint64_t size, const void *hva, int gmem_fd,
-		      uint64_t offset)
+void gmem_set_region2(int vm_fd, u32 slot, u32 flags, u64 gpa,
+		      u64 size, const void *hva, int gmem_fd,
+		      u64 offset)
 {
 	int ret = __gmem_set_region2(vm_fd, slot, flags, gpa, size, hva,
 				     gmem_fd, offset);
@@ -71,8 +71,8 @@ void gmem_set_region2(int vm_fd, uint32_t slot, uint32_t flags, uint64_t gpa,
 		    slot, gpa, size, strerror(errno));
 }
 
-int __gmem_set_region1(int vm_fd, uint32_t slot, uint32_t flags, uint64_t gpa,
-		       uint64_t size, const void *hva)
+int __gmem_set_region1(int vm_fd, u32 slot, u32 flags, u64 gpa,
+		       u64 size, const void *hva)
 {
 	struct kvm_userspace_memory_region args = {
 		.slot = slot,
@@ -85,7 +85,7 @@ int __gmem_set_region1(int vm_fd, uint32_t slot, uint32_t flags, uint64_t gpa,
 	return ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &args);
 }
 
-int __gmem_set_attrs(int vm_fd, uint64_t gpa, uint64_t size, uint64_t attrs)
+int __gmem_set_attrs(int vm_fd, u64 gpa, u64 size, u64 attrs)
 {
 	struct kvm_memory_attributes args = {
 		.address = gpa,
@@ -96,7 +96,7 @@ int __gmem_set_attrs(int vm_fd, uint64_t gpa, uint64_t size, uint64_t attrs)
 	return ioctl(vm_fd, KVM_SET_MEMORY_ATTRIBUTES, &args);
 }
 
-void gmem_set_attrs(int vm_fd, uint64_t gpa, uint64_t size, uint64_t attrs)
+void gmem_set_attrs(int vm_fd, u64 gpa, u64 size, u64 attrs)
 {
 	int ret = __gmem_set_attrs(vm_fd, gpa, size, attrs);
 
@@ -104,8 +104,8 @@ void gmem_set_attrs(int vm_fd, uint64_t gpa, uint64_t size, uint64_t attrs)
 		    gpa, size, attrs, strerror(errno));
 }
 
-int __gmem_set_attrs2(int gmem_fd, uint64_t offset, uint64_t size,
-		      uint64_t attrs, uint64_t *error_offset)
+int __gmem_set_attrs2(int gmem_fd, u64 offset, u64 size,
+		      u64 attrs, u64 *error_offset)
 {
 	struct kvm_memory_attributes2 args = {
 		.offset = offset,
@@ -120,8 +120,8 @@ int __gmem_set_attrs2(int gmem_fd, uint64_t offset, uint64_t size,
 	return ret;
 }
 
-void gmem_set_attrs2(int gmem_fd, uint64_t offset, uint64_t size,
-		     uint64_t attrs)
+void gmem_set_attrs2(int gmem_fd, u64 offset, u64 size,
+		     u64 attrs)
 {
 	int ret = __gmem_set_attrs2(gmem_fd, offset, size, attrs, NULL);
 
@@ -129,24 +129,24 @@ void gmem_set_attrs2(int gmem_fd, uint64_t offset, uint64_t size,
 		    offset, size, attrs, strerror(errno));
 }
 
-int __gmem_punch(int gmem_fd, uint64_t offset, uint64_t size)
+int __gmem_punch(int gmem_fd, u64 offset, u64 size)
 {
 	return fallocate(gmem_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			 offset, size);
 }
 
-void gmem_punch(int gmem_fd, uint64_t offset, uint64_t size)
+void gmem_punch(int gmem_fd, u64 offset, u64 size)
 {
 	TEST_ASSERT(!__gmem_punch(gmem_fd, offset, size),
 		    "punching %#lx size %#lx: %s", offset, size, strerror(errno));
 }
 
-int __gmem_allocate(int gmem_fd, uint64_t offset, uint64_t size)
+int __gmem_allocate(int gmem_fd, u64 offset, u64 size)
 {
 	return fallocate(gmem_fd, FALLOC_FL_KEEP_SIZE, offset, size);
 }
 
-void gmem_allocate(int gmem_fd, uint64_t offset, uint64_t size)
+void gmem_allocate(int gmem_fd, u64 offset, u64 size)
 {
 	TEST_ASSERT(!__gmem_allocate(gmem_fd, offset, size),
 		    "allocating %#lx size %#lx: %s", offset, size,
@@ -154,27 +154,27 @@ void gmem_allocate(int gmem_fd, uint64_t offset, uint64_t size)
 }
 
 /* Address space, aligned to 2 MiB, that a mapping may replace */
-static uint8_t *reserve_aligned(uint64_t size)
+static u8 *reserve_aligned(u64 size)
 {
-	uint8_t *mem = mmap(NULL, size + GMEM_HUGE, PROT_NONE,
+	u8 *mem = mmap(NULL, size + GMEM_HUGE, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	TEST_ASSERT(mem != MAP_FAILED, "reserving %#lx bytes failed", size);
 	return align_ptr_up(mem, GMEM_HUGE);
 }
 
-uint8_t *gmem_mmap(int gmem_fd, uint64_t size, uint64_t offset)
+u8 *gmem_mmap(int gmem_fd, u64 size, u64 offset)
 {
-	uint8_t *mem = mmap(reserve_aligned(size), size, PROT_READ | PROT_WRITE,
+	u8 *mem = mmap(reserve_aligned(size), size, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_FIXED, gmem_fd, offset);
 
 	TEST_ASSERT(mem != MAP_FAILED, "mmap() of the guest_memfd failed");
 	return mem;
 }
 
-uint8_t *gmem_mmap_anon(uint64_t size)
+u8 *gmem_mmap_anon(u64 size)
 {
-	uint8_t *mem = mmap(reserve_aligned(size), size, PROT_READ | PROT_WRITE,
+	u8 *mem = mmap(reserve_aligned(size), size, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED |
 			    MAP_NORESERVE, -1, 0);
 
@@ -192,9 +192,9 @@ uint8_t *gmem_mmap_anon(uint64_t size)
  * @size: bytes
  */
 void gmem_slot_init(struct gmem_slot *slot, int vm_fd, enum gmem_kind kind,
-		    uint32_t id, uint64_t gpa, uint64_t size)
+		    u32 id, u64 gpa, u64 size)
 {
-	static const uint64_t flags[] = {
+	static const u64 flags[] = {
 		[GMEM_SLOT_INPLACE] = GMEM_INPLACE,
 		[GMEM_SLOT_MMAP] = GUEST_MEMFD_FLAG_MMAP,
 	};
@@ -216,8 +216,8 @@ void gmem_slot_init(struct gmem_slot *slot, int vm_fd, enum gmem_kind kind,
 
 /* The same, mapped in the guest at a virtual address equal to @gpa. */
 void gmem_slot_add(struct gmem_slot *slot, struct kvm_vm *vm,
-		   enum gmem_kind kind, uint32_t id, uint64_t gpa,
-		   uint64_t size)
+		   enum gmem_kind kind, u32 id, u64 gpa,
+		   u64 size)
 {
 	gmem_slot_init(slot, vm->fd, kind, id, gpa, size);
 	virt_map(vm, gpa, gpa, size / vm->page_size);
@@ -229,18 +229,18 @@ void gmem_slot_delete(const struct gmem_slot *slot, int vm_fd)
 }
 
 static __thread sigjmp_buf touch_env;
-static __thread volatile bool touching;
+static __thread bool touching;
 
 static void touch_fault(int sig)
 {
-	if (!touching) {
+	if (!READ_ONCE(touching)) {
 		signal(sig, SIG_DFL);
 		return;
 	}
 	siglongjmp(touch_env, 1);
 }
 
-static bool touch(volatile uint8_t *addr, uint8_t *value, bool write)
+static bool touch(u8 *addr, u8 *value, bool write)
 {
 	struct sigaction old[2], sa = { .sa_handler = touch_fault };
 	bool good = false;
@@ -248,33 +248,33 @@ static bool touch(volatile uint8_t *addr, uint8_t *value, bool write)
 	sigaction(SIGBUS, &sa, &old[0]);
 	sigaction(SIGSEGV, &sa, &old[1]);
 	if (!sigsetjmp(touch_env, 1)) {
-		touching = true;
+		WRITE_ONCE(touching, true);
 		if (write)
-			*addr = *value;
+			WRITE_ONCE(*addr, *value);
 		else
-			*value = *addr;
+			*value = READ_ONCE(*addr);
 		good = true;
 	}
-	touching = false;
+	WRITE_ONCE(touching, false);
 	sigaction(SIGBUS, &old[0], NULL);
 	sigaction(SIGSEGV, &old[1], NULL);
 	return good;
 }
 
-bool gmem_host_read(const void *addr, uint8_t *value)
+bool gmem_host_read(const void *addr, u8 *value)
 {
-	return touch((uint8_t *)addr, value, false);
+	return touch((u8 *)addr, value, false);
 }
 
-bool gmem_host_write(void *addr, uint8_t value)
+bool gmem_host_write(void *addr, u8 value)
 {
 	return touch(addr, &value, true);
 }
 
 /* True if all bytes of the page at @addr are @value; it must be readable. */
-bool gmem_host_page_is(const void *addr, uint8_t value)
+bool gmem_host_page_is(const void *addr, u8 value)
 {
-	const uint8_t *page = addr;
+	const u8 *page = addr;
 	int i;
 
 	for (i = 0; i < 4096; i++) {
@@ -372,7 +372,7 @@ struct kvm_vm *gmem_vm_create_inplace(int nr_vcpus, void *guest_code,
 }
 
 /* Convert all of one of the library's slots. */
-void gmem_vm_set_private(struct kvm_vm *vm, int slot, uint64_t attrs)
+void gmem_vm_set_private(struct kvm_vm *vm, int slot, u64 attrs)
 {
 	struct userspace_mem_region *region = memslot2region(vm, slot);
 
@@ -380,7 +380,7 @@ void gmem_vm_set_private(struct kvm_vm *vm, int slot, uint64_t attrs)
 		       region->region.memory_size, attrs);
 }
 
-uint64_t gmem_vm_stat(struct kvm_vm *vm, const char *name)
+u64 gmem_vm_stat(struct kvm_vm *vm, const char *name)
 {
 	return vm_get_stat(vm, name);
 }

@@ -29,7 +29,7 @@ struct gmem_run {
 	enum gmem_exit exit;
 	int ret;		/* of KVM_RUN */
 	int err;		/* errno of KVM_RUN */
-	uint64_t args[3];	/* of the guest's call */
+	u64 args[3];	/* of the guest's call */
 };
 
 /* What gmem_guest_server() does for the host */
@@ -45,8 +45,8 @@ enum gmem_cmd_op {
 #define GMEM_STAGE_READY	0x5e4e4
 
 /* Guest side.  The host can change the three registers before it resumes. */
-static inline void __gmem_guest_call(enum gmem_guest_call nr, uint64_t *a,
-				     uint64_t *b, uint64_t *c)
+static inline void __gmem_guest_call(enum gmem_guest_call nr, u64 *a,
+				     u64 *b, u64 *c)
 {
 	asm volatile("outl %%eax, %%dx"
 		     : "+D" (*a), "+S" (*b), "+b" (*c)
@@ -54,69 +54,68 @@ static inline void __gmem_guest_call(enum gmem_guest_call nr, uint64_t *a,
 		     : "memory");
 }
 
-static inline void gmem_guest_call(enum gmem_guest_call nr, uint64_t a,
-				   uint64_t b, uint64_t c)
+static inline void gmem_guest_call(enum gmem_guest_call nr, u64 a,
+				   u64 b, u64 c)
 {
 	__gmem_guest_call(nr, &a, &b, &c);
 }
 
 #define GUEST_SYNC3(a, b, c) \
-	gmem_guest_call(GMEM_GUEST_SYNC, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c))
+	gmem_guest_call(GMEM_GUEST_SYNC, (u64)(a), (u64)(b), (u64)(c))
 #define GUEST_STAGE(a)		GUEST_SYNC3(a, 0, 0)
 #define GUEST_FINISH()		gmem_guest_call(GMEM_GUEST_DONE, 0, 0, 0)
 
 #define GUEST_EXPECT(seen, expected) do {				\
-	uint64_t __s = (uint64_t)(seen), __e = (uint64_t)(expected);	\
+	u64 __s = (u64)(seen), __e = (u64)(expected);	\
 									\
 	if (__s != __e)							\
 		gmem_guest_call(GMEM_GUEST_FAIL, __LINE__, __s, __e);	\
 } while (0)
 
-uint64_t gmem_hypercall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2);
+u64 gmem_hypercall(u64 nr, u64 a0, u64 a1, u64 a2);
 
-#define GMEM_MAP_ENCRYPTED	(1ULL << 4)
+#define GMEM_MAP_ENCRYPTED	BIT_ULL(4)
 #define GMEM_MAP_DECRYPTED	0ULL
 
 /* Ask for a conversion.  0, or minus a KVM_E* value. */
-static inline int64_t gmem_map_gpa_range(uint64_t gpa, uint64_t pages,
-					 uint64_t attrs)
+static inline s64 gmem_map_gpa_range(u64 gpa, u64 pages, u64 attrs)
 {
 	return gmem_hypercall(KVM_HC_MAP_GPA_RANGE, gpa, pages, attrs);
 }
 
-static inline uint8_t guest_read8(uint64_t gva)
+static inline u8 guest_read8(u64 gva)
 {
-	return *(volatile uint8_t *)gva;
+	return READ_ONCE(*(u8 *)gva);
 }
 
-static inline void guest_write8(uint64_t gva, uint8_t value)
+static inline void guest_write8(u64 gva, u8 value)
 {
-	*(volatile uint8_t *)gva = value;
+	WRITE_ONCE(*(u8 *)gva, value);
 }
 
-void guest_fill(uint64_t gva, uint8_t value);
-int guest_page_is(uint64_t gva, uint8_t value);
+void guest_fill(u64 gva, u8 value);
+int guest_page_is(u64 gva, u8 value);
 
 /* A vCPU's entry point: serve gmem_cmd() for ever. */
 void gmem_guest_server(void);
 
 /* Host side */
 struct gmem_run gmem_run(struct kvm_vcpu *vcpu);
-void gmem_run_to_sync(struct kvm_vcpu *vcpu, uint64_t value);
+void gmem_run_to_sync(struct kvm_vcpu *vcpu, u64 value);
 void gmem_run_to_done(struct kvm_vcpu *vcpu);
-void gmem_run_to_fault(struct kvm_vcpu *vcpu, uint64_t gpa, uint64_t flags);
-void gmem_run_to_map_gpa_range(struct kvm_vcpu *vcpu, uint64_t gpa,
-			       uint64_t pages, uint64_t attrs);
+void gmem_run_to_fault(struct kvm_vcpu *vcpu, u64 gpa, u64 flags);
+void gmem_run_to_map_gpa_range(struct kvm_vcpu *vcpu, u64 gpa,
+			       u64 pages, u64 attrs);
 void gmem_enable_map_gpa_range(struct kvm_vm *vm);
 
 void gmem_server_start(struct kvm_vcpu *vcpu);
 struct gmem_run gmem_cmd(struct kvm_vcpu *vcpu, enum gmem_cmd_op op,
-			 uint64_t a, uint64_t b);
-uint64_t gmem_cmd_result(struct kvm_vcpu *vcpu, enum gmem_cmd_op op,
-			 uint64_t a, uint64_t b);
-void gmem_cmd_fault(struct kvm_vcpu *vcpu, enum gmem_cmd_op op, uint64_t a,
-		    uint64_t b, uint64_t flags);
-void gmem_guest_offer(struct kvm_vcpu *vcpu, uint64_t gpa, uint64_t pages);
-uint64_t gmem_resume(struct kvm_vcpu *vcpu);
+			 u64 a, u64 b);
+u64 gmem_cmd_result(struct kvm_vcpu *vcpu, enum gmem_cmd_op op,
+		    u64 a, u64 b);
+void gmem_cmd_fault(struct kvm_vcpu *vcpu, enum gmem_cmd_op op, u64 a,
+		    u64 b, u64 flags);
+void gmem_guest_offer(struct kvm_vcpu *vcpu, u64 gpa, u64 pages);
+u64 gmem_resume(struct kvm_vcpu *vcpu);
 
 #endif /* SELFTEST_KVM_X86_GMEM_GUEST_H */

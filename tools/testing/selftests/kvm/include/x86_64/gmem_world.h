@@ -31,31 +31,31 @@ static inline struct world make_world(enum gmem_kind kind)
 	return w;
 }
 
-static inline uint64_t gpa(unsigned int page)
+static inline u64 gpa(unsigned int page)
 {
 	return GMEM_BASE + page * PG;
 }
 
-static inline int convert(const struct world *w, unsigned int page, unsigned int pages,
-		   uint64_t attrs)
+static inline int convert(const struct world *w, unsigned int page,
+			  unsigned int pages, u64 attrs)
 {
 	return __gmem_set_attrs(w->vm->fd, gpa(page), pages * PG, attrs);
 }
 
 static inline int convert_file(const struct world *w, unsigned int page,
-			unsigned int pages, uint64_t attrs)
+			       unsigned int pages, u64 attrs)
 {
 	return __gmem_set_attrs2(w->slot.fd, page * PG, pages * PG, attrs, NULL);
 }
 
-static inline uint8_t *host(const struct world *w, unsigned int page)
+static inline u8 *host(const struct world *w, unsigned int page)
 {
 	return w->slot.hva + page * PG;
 }
 
-static inline void assert_host(const struct world *w, unsigned int page, uint8_t value)
+static inline void assert_host(const struct world *w, unsigned int page, u8 value)
 {
-	uint8_t v;
+	u8 v;
 
 	TEST_ASSERT(gmem_host_read(host(w, page), &v), "page %u: SIGBUS", page);
 	TEST_ASSERT(gmem_host_page_is(host(w, page), value),
@@ -64,7 +64,7 @@ static inline void assert_host(const struct world *w, unsigned int page, uint8_t
 
 static inline void assert_no_host(const struct world *w, unsigned int page)
 {
-	uint8_t v = 0;
+	u8 v = 0;
 
 	TEST_ASSERT(!gmem_host_read(host(w, page), &v),
 		    "page %u: the host reads a private page (%#x)", page, v);
@@ -72,12 +72,12 @@ static inline void assert_no_host(const struct world *w, unsigned int page)
 		    "page %u: the host writes a private page", page);
 }
 
-static inline void guest_fills(const struct world *w, unsigned int page, uint8_t value)
+static inline void guest_fills(const struct world *w, unsigned int page, u8 value)
 {
 	gmem_cmd_result(w->vcpu, GMEM_CMD_FILL, gpa(page), value);
 }
 
-static inline void assert_guest(const struct world *w, unsigned int page, uint8_t value)
+static inline void assert_guest(const struct world *w, unsigned int page, u8 value)
 {
 	TEST_ASSERT(gmem_cmd_result(w->vcpu, GMEM_CMD_IS, gpa(page), value) == 1,
 		    "guest: page %u is not %#x throughout, first byte %#lx",
@@ -87,7 +87,7 @@ static inline void assert_guest(const struct world *w, unsigned int page, uint8_
 
 /* The guest offers @pages pages; the VMM converts that range and resumes. */
 static inline void convert_offered(const struct world *w, unsigned int page,
-			    unsigned int pages)
+				   unsigned int pages)
 {
 	gmem_guest_offer(w->vcpu, gpa(page), pages);
 	ASSERT_OK(convert(w, page, pages, GMEM_SHARED));
@@ -95,7 +95,7 @@ static inline void convert_offered(const struct world *w, unsigned int page,
 }
 
 /* A page in a pipe: one reference more than the page cache's and the mapping's */
-static inline void pin(uint8_t *addr, int pipe_fds[2])
+static inline void pin(u8 *addr, int pipe_fds[2])
 {
 	struct iovec iov = { .iov_base = addr, .iov_len = PG };
 
@@ -104,9 +104,9 @@ static inline void pin(uint8_t *addr, int pipe_fds[2])
 		    strerror(errno));
 }
 
-static inline void unpin(int pipe_fds[2], uint8_t value)
+static inline void unpin(int pipe_fds[2], u8 value)
 {
-	static uint8_t buf[PG];
+	static u8 buf[PG];
 
 	TEST_ASSERT(read(pipe_fds[0], buf, PG) == PG, "read() of the pipe");
 	TEST_ASSERT(gmem_host_page_is(buf, value), "the pipe's page changed");

@@ -6,16 +6,16 @@
 
 static bool guest_is_intel(void)
 {
-	uint32_t eax = 0, ebx, ecx = 0, edx;
+	u32 eax = 0, ebx, ecx = 0, edx;
 
 	asm volatile("cpuid" : "+a" (eax), "=b" (ebx), "+c" (ecx), "=d" (edx));
 	return ebx == 0x756e6547;	/* "Genu" */
 }
 
 /* The native instruction: KVM would patch the other one, in guest memory. */
-uint64_t gmem_hypercall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
+u64 gmem_hypercall(u64 nr, u64 a0, u64 a1, u64 a2)
 {
-	uint64_t r;
+	u64 r;
 
 	if (guest_is_intel())
 		asm volatile("vmcall" : "=a" (r)
@@ -28,28 +28,28 @@ uint64_t gmem_hypercall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
 	return r;
 }
 
-void guest_fill(uint64_t gva, uint8_t value)
+void guest_fill(u64 gva, u8 value)
 {
-	volatile uint64_t *page = (void *)gva;
+	u64 *page = (void *)gva;
 	int i;
 
 	for (i = 0; i < 512; i++)
-		page[i] = value * 0x0101010101010101ULL;
+		WRITE_ONCE(page[i], value * 0x0101010101010101ULL);
 }
 
-int guest_page_is(uint64_t gva, uint8_t value)
+int guest_page_is(u64 gva, u8 value)
 {
-	volatile uint64_t *page = (void *)gva;
+	u64 *page = (void *)gva;
 	int i;
 
 	for (i = 0; i < 512; i++) {
-		if (page[i] != value * 0x0101010101010101ULL)
+		if (READ_ONCE(page[i]) != value * 0x0101010101010101ULL)
 			return 0;
 	}
 	return 1;
 }
 
-static uint64_t serve(enum gmem_cmd_op op, uint64_t a, uint64_t b)
+static u64 serve(enum gmem_cmd_op op, u64 a, u64 b)
 {
 	switch (op) {
 	case GMEM_CMD_READ:
@@ -72,7 +72,7 @@ static uint64_t serve(enum gmem_cmd_op op, uint64_t a, uint64_t b)
 
 void gmem_guest_server(void)
 {
-	uint64_t stage, op, a, b;
+	u64 stage, op, a, b;
 
 	for (stage = GMEM_STAGE_READY, a = 0, b = 0;; stage = GMEM_STAGE_READY) {
 		op = stage;
@@ -102,8 +102,8 @@ static void decode_io(struct kvm_vcpu *vcpu, struct gmem_run *run)
 			  run->args[0], run->args[1], run->args[2]);
 		break;
 	default:
-		TEST_FAIL("guest: unexpected access to port %#x, rip %#llx "
-			  "(0x1000: an unhandled exception)",
+		/* Port 0x1000 is an unhandled exception. */
+		TEST_FAIL("guest: unexpected access to port %#x, rip %#llx",
 			  vcpu->run->io.port, regs.rip);
 	}
 }
@@ -166,7 +166,7 @@ static struct gmem_run run_to(struct kvm_vcpu *vcpu, enum gmem_exit exit,
 	return run;
 }
 
-void gmem_run_to_sync(struct kvm_vcpu *vcpu, uint64_t value)
+void gmem_run_to_sync(struct kvm_vcpu *vcpu, u64 value)
 {
 	struct gmem_run run = run_to(vcpu, GMEM_EXIT_SYNC, "a sync");
 
@@ -180,7 +180,7 @@ void gmem_run_to_done(struct kvm_vcpu *vcpu)
 }
 
 static void check_fault(struct kvm_vcpu *vcpu, const struct gmem_run *run,
-			uint64_t gpa, uint64_t flags)
+			u64 gpa, u64 flags)
 {
 	struct kvm_run *r = vcpu->run;
 
@@ -193,7 +193,7 @@ static void check_fault(struct kvm_vcpu *vcpu, const struct gmem_run *run,
 }
 
 /* A memory-fault exit that describes exactly the page at @gpa. */
-void gmem_run_to_fault(struct kvm_vcpu *vcpu, uint64_t gpa, uint64_t flags)
+void gmem_run_to_fault(struct kvm_vcpu *vcpu, u64 gpa, u64 flags)
 {
 	struct gmem_run run = gmem_run(vcpu);
 
@@ -201,8 +201,8 @@ void gmem_run_to_fault(struct kvm_vcpu *vcpu, uint64_t gpa, uint64_t flags)
 }
 
 static void check_map_gpa_range(struct kvm_vcpu *vcpu,
-				const struct gmem_run *run, uint64_t gpa,
-				uint64_t pages, uint64_t attrs)
+				const struct gmem_run *run, u64 gpa,
+				u64 pages, u64 attrs)
 {
 	struct kvm_run *r = vcpu->run;
 
@@ -219,8 +219,8 @@ static void check_map_gpa_range(struct kvm_vcpu *vcpu,
 }
 
 /* The hypercall's exit.  The answer is run->hypercall.ret, preset to 0. */
-void gmem_run_to_map_gpa_range(struct kvm_vcpu *vcpu, uint64_t gpa,
-			       uint64_t pages, uint64_t attrs)
+void gmem_run_to_map_gpa_range(struct kvm_vcpu *vcpu, u64 gpa,
+			       u64 pages, u64 attrs)
 {
 	struct gmem_run run = gmem_run(vcpu);
 
@@ -250,7 +250,7 @@ void gmem_server_start(struct kvm_vcpu *vcpu)
  * gmem_resume().
  */
 struct gmem_run gmem_cmd(struct kvm_vcpu *vcpu, enum gmem_cmd_op op,
-			 uint64_t a, uint64_t b)
+			 u64 a, u64 b)
 {
 	struct kvm_regs regs;
 
@@ -262,7 +262,7 @@ struct gmem_run gmem_cmd(struct kvm_vcpu *vcpu, enum gmem_cmd_op op,
 	return gmem_run(vcpu);
 }
 
-static uint64_t result_of(struct kvm_vcpu *vcpu, const struct gmem_run *run)
+static u64 result_of(struct kvm_vcpu *vcpu, const struct gmem_run *run)
 {
 	if (run->exit != GMEM_EXIT_SYNC) {
 		describe(vcpu, run);
@@ -272,8 +272,8 @@ static uint64_t result_of(struct kvm_vcpu *vcpu, const struct gmem_run *run)
 }
 
 /* A command that must complete without an exit in between. */
-uint64_t gmem_cmd_result(struct kvm_vcpu *vcpu, enum gmem_cmd_op op,
-			 uint64_t a, uint64_t b)
+u64 gmem_cmd_result(struct kvm_vcpu *vcpu, enum gmem_cmd_op op,
+		    u64 a, u64 b)
 {
 	struct gmem_run run = gmem_cmd(vcpu, op, a, b);
 
@@ -281,7 +281,7 @@ uint64_t gmem_cmd_result(struct kvm_vcpu *vcpu, enum gmem_cmd_op op,
 }
 
 /* Complete a command after an exit that the host has dealt with. */
-uint64_t gmem_resume(struct kvm_vcpu *vcpu)
+u64 gmem_resume(struct kvm_vcpu *vcpu)
 {
 	struct gmem_run run = gmem_run(vcpu);
 
@@ -289,8 +289,8 @@ uint64_t gmem_resume(struct kvm_vcpu *vcpu)
 }
 
 /* A command that must give a memory-fault exit for the page of @a. */
-void gmem_cmd_fault(struct kvm_vcpu *vcpu, enum gmem_cmd_op op, uint64_t a,
-		    uint64_t b, uint64_t flags)
+void gmem_cmd_fault(struct kvm_vcpu *vcpu, enum gmem_cmd_op op, u64 a,
+		    u64 b, u64 flags)
 {
 	struct gmem_run run = gmem_cmd(vcpu, op, a, b);
 
@@ -298,7 +298,7 @@ void gmem_cmd_fault(struct kvm_vcpu *vcpu, enum gmem_cmd_op op, uint64_t a,
 }
 
 /* Leave the vCPU in the exit of its offer: convert, then gmem_resume(). */
-void gmem_guest_offer(struct kvm_vcpu *vcpu, uint64_t gpa, uint64_t pages)
+void gmem_guest_offer(struct kvm_vcpu *vcpu, u64 gpa, u64 pages)
 {
 	struct gmem_run run = gmem_cmd(vcpu, GMEM_CMD_SHARE, gpa, pages);
 

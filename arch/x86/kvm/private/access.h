@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __KVM_X86_PRIVATE_ACCESS_H
+#define __KVM_X86_PRIVATE_ACCESS_H
+
+/*
+ * x86's own accesses to private guest memory: the emulator's, and steal time.
+ */
+
+#include <linux/kvm_private.h>
+
+#include "../kvm_emulate.h"
+
+#ifdef CONFIG_KVM_GUEST_MEMFD
+
+/* access.c */
+bool __kvm_private_unbacked(struct kvm_vcpu *vcpu, gfn_t gfn);
+bool __kvm_emul_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa);
+int kvm_gmem_record_steal_time(struct kvm_vcpu *vcpu, gpa_t gpa);
+int kvm_gmem_set_preempted(struct kvm_vcpu *vcpu, gpa_t gpa);
+
+#else /* !CONFIG_KVM_GUEST_MEMFD */
+
+static inline bool __kvm_private_unbacked(struct kvm_vcpu *vcpu, gfn_t gfn)
+{
+	return false;
+}
+
+static inline bool __kvm_emul_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	return false;
+}
+
+static inline int kvm_gmem_record_steal_time(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	return -EFAULT;
+}
+
+static inline int kvm_gmem_set_preempted(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	return -EFAULT;
+}
+
+#endif /* CONFIG_KVM_GUEST_MEMFD */
+
+/**
+ * kvm_private_unbacked - is a gfn private, with nothing to back it?
+ * @vcpu: the vCPU
+ * @gfn: guest frame number
+ *
+ * Neither a device nor userspace_addr stands for such a gfn.
+ *
+ * Context: kvm->srcu; may be atomic.
+ * Return: true if it is private, and outside all memslots with a file.
+ */
+static inline bool kvm_private_unbacked(struct kvm_vcpu *vcpu, gfn_t gfn)
+{
+	return kvm_has_private_mem(vcpu->kvm) &&
+	       __kvm_private_unbacked(vcpu, gfn);
+}
+
+/**
+ * kvm_emul_memory_fault - is a failed access of the emulator a memory fault?
+ * @vcpu: the vCPU
+ * @gpa: guest physical address of the access
+ *
+ * If so, prepares KVM_EXIT_MEMORY_FAULT and makes the emulation end in it.
+ *
+ * Context: kvm->srcu, emulation in progress.
+ * Return: true if the gfn is private or belongs in a file, so that the access
+ * must not be taken for MMIO; always false without private memory.
+ */
+static inline bool kvm_emul_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	return kvm_has_private_mem(vcpu->kvm) &&
+	       __kvm_emul_memory_fault(vcpu, gpa);
+}
+
+/**
+ * kvm_emul_access_failed - what a failed access is to the emulator
+ * @vcpu: the vCPU
+ * @gpa: guest physical address of the access
+ *
+ * Context: as kvm_emul_memory_fault().
+ * Return: X86EMUL_IO_NEEDED.
+ */
+static inline int kvm_emul_access_failed(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	kvm_emul_memory_fault(vcpu, gpa);
+	return X86EMUL_IO_NEEDED;
+}
+
+/**
+ * kvm_emul_exit_code - what KVM_RUN returns
+ * @vcpu: the vCPU
+ * @r: what it would return
+ *
+ * The emulator's callers pass on 0 for an exit to userspace, and take anything
+ * else for success.
+ *
+ * Context: vcpu->mutex.
+ * Return: -EFAULT if the exit is a memory fault of the emulator, else @r.
+ */
+static inline int kvm_emul_exit_code(struct kvm_vcpu *vcpu, int r)
+{
+	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
+
+	if (likely(!ctxt->memory_fault))
+		return r;
+
+	ctxt->memory_fault = false;
+	return !r && vcpu->run->exit_reason == KVM_EXIT_MEMORY_FAULT ?
+	       -EFAULT : r;
+}
+
+#endif /* __KVM_X86_PRIVATE_ACCESS_H */

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM's lasting mappings of guest memory that a guest_memfd file backs.
+ *
+ * A mapping by kvm_vcpu_map() has no notifier: it pins the page.  Pins are
+ * counted in folio->private, so that the conversion engine can tell them from
+ * foreign references.  A gfn to pfn cache has one: it holds no reference.
+ */
+
+#include "guest_memfd_claim.h"
+#include "private_map.h"
+
+static int kvm_gmem_pin_page(struct page *page, void *arg)
+{
+	struct folio *folio = page_folio(page);
+	kvm_pfn_t *pfn = arg;
+
+	folio_get(folio);
+	atomic_long_inc(kvm_gmem_folio_state(folio));
+	*pfn = page_to_pfn(page);
+	return 0;
+}
+
+/**
+ * kvm_gmem_pin - find a page that userspace_addr did not give, and keep it
+ * @kvm: the VM
+ * @gfn: guest frame number in the first address space
+ * @map: where to note that kvm_gmem_unpin() is due
+ *
+ * The page stays KVM's to access until it is unpinned, whether or not the gfn is
+ * converted or its page is freed.
+ *
+ * Context: slots_lock or kvm->srcu; may sleep.
+ * Return: the pfn, with a pin if the file backs @gfn, else with a reference; an
+ * error pfn if @gfn has no page that the kernel may access.
+ */
+kvm_pfn_t kvm_gmem_pin(struct kvm *kvm, gfn_t gfn, struct kvm_host_map *map)
+{
+	struct kvm_memory_slot *slot = gfn_to_memslot(kvm, gfn);
+	kvm_pfn_t pfn;
+	int r;
+
+	if (!kvm_gmem_slot_usable(slot))
+		return KVM_PFN_ERR_FAULT;
+
+	do {
+		r = kvm_gmem_access(slot, gfn, kvm_gmem_pin_page, &pfn);
+		if (r != -EAGAIN) {
+			map->pinned = !r;
+			return r ? KVM_PFN_ERR_FAULT : pfn;
+		}
+
+		pfn = gfn_to_pfn_memslot(slot, gfn);
+	} while (is_error_noslot_pfn(pfn) && kvm_gmem_backs(slot, gfn));
+
+	return pfn;
+}
+
+/**
+ * kvm_gmem_unpin - let go of a page
+ * @kvm: the VM
+ * @map: mapping of a page that kvm_gmem_pin() has pinned
+ *
+ * Context: Any, below access_lock.
+ */
+void kvm_gmem_unpin(struct kvm *kvm, struct kvm_host_map *map)
+{
+	struct folio *folio = page_folio(map->page);
+
+	/* The pin and its reference go together, as the engine sees them. */
+	read_lock(&kvm->private_mem.access_lock);
+	WARN_ON_ONCE(atomic_long_dec_return(kvm_gmem_folio_state(folio)) < 0);
+	kvm_gmem_put_folio(folio);
+	read_unlock(&kvm->private_mem.access_lock);
+
+	map->pinned = false;
+}
+
+/**
+ * kvm_gpc_gmem_pfn - look up the page of a gfn to pfn cache in the file
+ * @gpc: the cache, its gpa and memslot current
+ * @pfn: where to store the pfn, or an error pfn if the page cannot be had
+ *
+ * No reference is taken, the cache is invalidated before the page goes away.
+ *
+ * Context: kvm->srcu, &gfn_to_pfn_cache.refresh_lock, the MMU's invalidation
+ * sequence sampled; may sleep.
+ * Return: true if the file backs the gfn, else @pfn is left alone.
+ */
+bool kvm_gpc_gmem_pfn(struct gfn_to_pfn_cache *gpc, kvm_pfn_t *pfn)
+{
+	struct kvm_memory_slot *slot = gpc->memslot;
+	gfn_t gfn = gpa_to_gfn(gpc->gpa);
+	kvm_pfn_t file_pfn;
+	int order, r;
+
+	lockdep_assert_held(&gpc->refresh_lock);
+
+	if (!kvm_gmem_slot_usable(slot))
+		return false;
+
+	r = kvm_gmem_check_access(slot, gfn);
+	if (!r)
+		r = kvm_gmem_get_pfn(slot, gfn, &file_pfn, &order);
+	/* The file matters only as long as it backs the gfn. */
+	if (r && !kvm_gmem_backs(slot, gfn))
+		return false;
+
+	*pfn = r ? KVM_PFN_ERR_FAULT : file_pfn;
+	return true;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __KVM_PRIVATE_MAP_H
+#define __KVM_PRIVATE_MAP_H
+
+/* Internal to private_access.c and private_map.c. */
+
+#include "guest_memfd.h"
+
+static inline bool kvm_gmem_slot_usable(const struct kvm_memory_slot *slot)
+{
+	return kvm_slot_has_gmem(slot) && !(slot->flags & KVM_MEMSLOT_INVALID);
+}
+
+/*
+ * Decide once whether an access goes to the file: 0 if so, -EAGAIN if it goes
+ * to userspace_addr, -EFAULT if the backend does not let the kernel access
+ * private memory.
+ */
+static inline int kvm_gmem_check_access(const struct kvm_memory_slot *slot,
+					gfn_t gfn)
+{
+	struct kvm *kvm = slot->gmem->kvm;
+	bool is_private = kvm_mem_is_private(kvm, gfn);
+
+	if (!kvm_gmem_serves(slot, is_private))
+		return -EAGAIN;
+
+	return is_private && !kvm->private_mem.ops->kernel_access ? -EFAULT : 0;
+}
+
+#endif /* __KVM_PRIVATE_MAP_H */
