@@ -121,7 +121,7 @@ static void kvm_convert_begin(struct kvm_conversion *conv)
 }
 
 /*
- * KVM's own references are transient inside access_lock, or counted as pins.
+ * KVM's own references come and go inside access_lock, or are counted as pins.
  * Expect one more per page for the page cache, and one for the caller.
  */
 static bool kvm_convert_has_foreign_refs(struct kvm *kvm, struct folio *folio)
@@ -135,20 +135,26 @@ static bool kvm_convert_has_foreign_refs(struct kvm *kvm, struct folio *folio)
 	return refs > folio_nr_pages(folio) + 1;
 }
 
-typedef int (*kvm_convert_folio_fn_t)(struct kvm_conversion *conv,
-				      struct folio *folio);
-
-/*
- * Call fn() for each folio of a file in [start, end), until it fails.
+/**
+ * kvm_convert_folios - call a function for each folio of a file in a range
+ * @conv: the conversion; its error_index says where the function failed
+ * @gmem: the file
+ * @start: first offset in pages
+ * @end: one past the last offset
+ * @fn: called with a reference; ends the walk unless it returns 0
+ *
+ * Context: the file's invalidate_lock held for write; may sleep.
+ * Return: 0, or what @fn returned.
  */
-static int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_gmem *gmem,
-			      pgoff_t start, pgoff_t end,
-			      kvm_convert_folio_fn_t fn)
+int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_gmem *gmem,
+		       pgoff_t start, pgoff_t end, kvm_convert_folio_fn_t fn)
 {
 	struct folio_batch fbatch;
 	pgoff_t pos = start;
 	unsigned int i;
 	int r = 0;
+
+	lockdep_assert_held_write(&gmem->mapping->invalidate_lock);
 
 	folio_batch_init(&fbatch);
 	while (!r && filemap_get_folios(gmem->mapping, &pos, end - 1, &fbatch)) {
@@ -181,6 +187,10 @@ static int kvm_convert_isolate_folio(struct kvm_conversion *conv,
 	VM_WARN_ON_ONCE_FOLIO(folio_mapped(folio), folio);
 	kvm_gmem_unclaim(folio);
 	folio_unlock(folio);
+
+	/* Nobody gets at the contents of a poisoned page any more. */
+	if (folio_test_hwpoison(folio))
+		return 0;
 
 	for (i = 0; kvm_convert_has_foreign_refs(conv->kvm, folio); i++) {
 		if (i == KVM_CONVERT_RETRIES)
@@ -230,103 +240,6 @@ static int kvm_convert_isolate(struct kvm_conversion *conv)
 	}
 
 	return 0;
-}
-
-static int kvm_convert_clear_folio(struct kvm_conversion *conv,
-				   struct folio *folio)
-{
-	kvm_gmem_clear_folio(folio);
-	return 0;
-}
-
-/*
- * The guest offered what it had put at this gfn, not what the VMM put there.
- */
-static int kvm_convert_offer_folio(struct kvm_conversion *conv,
-				   struct folio *folio)
-{
-	gfn_t gfn = kvm_gmem_index_to_gfn(conv->offered, folio->index);
-
-	if (kvm_gmem_claimed_elsewhere(folio, folio->index, gfn))
-		kvm_gmem_clear_folio(folio);
-	return 0;
-}
-
-/*
- * First run of [start, end) of a part that the guest offered, as offsets.
- */
-static bool kvm_convert_take_offer(struct kvm_conversion *conv,
-				   const struct kvm_convert_part *part,
-				   pgoff_t start, pgoff_t end,
-				   pgoff_t *offer_start, pgoff_t *offer_end)
-{
-	const struct kvm_private_ops *ops = conv->kvm->private_mem.ops;
-	gfn_t from, to;
-
-	if (!part->binding ||
-	    !ops->take_offer(conv->kvm,
-			     kvm_gmem_index_to_gfn(part->binding, start),
-			     kvm_gmem_index_to_gfn(part->binding, end),
-			     &from, &to))
-		return false;
-
-	*offer_start = kvm_gmem_gfn_to_index(part->binding, from);
-	*offer_end = kvm_gmem_gfn_to_index(part->binding, to);
-	return true;
-}
-
-static void kvm_convert_reveal_run(struct kvm_conversion *conv,
-				   const struct kvm_convert_part *part,
-				   pgoff_t start, pgoff_t end)
-{
-	pgoff_t offer_start, offer_end;
-
-	while (start < end) {
-		if (!kvm_convert_take_offer(conv, part, start, end,
-					    &offer_start, &offer_end)) {
-			offer_start = end;
-			offer_end = end;
-		}
-
-		if (start < offer_start)
-			kvm_convert_folios(conv, part->gmem, start, offer_start,
-					   kvm_convert_clear_folio);
-		conv->offered = part->binding;
-		if (offer_start < offer_end)
-			kvm_convert_folios(conv, part->gmem, offer_start,
-					   offer_end, kvm_convert_offer_folio);
-		start = offer_end;
-	}
-}
-
-static void kvm_convert_reveal_part(struct kvm_conversion *conv,
-				    const struct kvm_convert_part *part)
-{
-	unsigned long state;
-	pgoff_t pos, end;
-
-	for (pos = part->start; pos < part->end; pos = end) {
-		end = kvm_attr_map_run_end(&part->gmem->state, pos, part->end,
-					   &state);
-		if (state & KVM_MEMORY_ATTRIBUTE_PRIVATE)
-			kvm_convert_reveal_run(conv, part, pos, end);
-	}
-}
-
-/*
- * Zero what was private in the files and what the guest did not offer.  The
- * gfns are shared already, so that a write of KVM that comes later than the
- * drain is a write to shared memory.
- */
-static void kvm_convert_reveal(struct kvm_conversion *conv)
-{
-	unsigned int i;
-
-	if (conv->attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE)
-		return;
-
-	for (i = 0; i < conv->nr_parts; i++)
-		kvm_convert_reveal_part(conv, &conv->parts[i]);
 }
 
 static void kvm_convert_commit(struct kvm_conversion *conv)
@@ -403,6 +316,8 @@ static int kvm_convert(struct kvm_conversion *conv)
 		kvm_convert_unlock_files(conv);
 	}
 
+	if (!r)
+		kvm_convert_drop_offers(conv);
 	kvm_convert_free(conv);
 	return r;
 }

@@ -2,7 +2,7 @@
 #ifndef __KVM_CONVERT_H
 #define __KVM_CONVERT_H
 
-/* Internal to convert.c and convert_parts.c. */
+/* Internal to convert.c, convert_parts.c and convert_reveal.c. */
 
 #include "guest_memfd.h"
 
@@ -56,6 +56,18 @@ struct kvm_conversion {
 	pgoff_t error_index;
 };
 
+typedef int (*kvm_convert_folio_fn_t)(struct kvm_conversion *conv,
+				      struct folio *folio);
+
+/* convert.c */
+int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_gmem *gmem,
+		       pgoff_t start, pgoff_t end, kvm_convert_folio_fn_t fn);
+
+/* convert_reveal.c */
+void kvm_convert_reveal(struct kvm_conversion *conv);
+void kvm_convert_drop_offers(struct kvm_conversion *conv);
+
+/* convert_parts.c */
 int kvm_convert_collect_gfns(struct kvm_conversion *conv, gfn_t start,
 			     gfn_t end);
 int kvm_convert_collect_file(struct kvm_conversion *conv, struct kvm_gmem *gmem,

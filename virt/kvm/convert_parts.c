@@ -12,9 +12,9 @@ static int kvm_convert_alloc(struct kvm_conversion *conv, unsigned int nr_gfns,
 			     unsigned int nr_parts)
 {
 	conv->gfns = kvmalloc_array(nr_gfns, sizeof(*conv->gfns),
-				    GFP_KERNEL_ACCOUNT);
+				    GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	conv->parts = kvmalloc_array(nr_parts, sizeof(*conv->parts),
-				     GFP_KERNEL_ACCOUNT);
+				     GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!conv->gfns || !conv->parts) {
 		kvm_convert_free(conv);
 		return -ENOMEM;

@@ -112,6 +112,18 @@ static int kvm_gmem_bind_locked(struct kvm_gmem_binding *binding)
 	return 0;
 }
 
+/*
+ * The page behind an hva changes with the binding, but gfn to pfn caches go by
+ * the hva.
+ */
+static void kvm_gmem_invalidate_caches(struct kvm *kvm,
+				       const struct kvm_memory_slot *slot)
+{
+	gfn_to_pfn_cache_invalidate_start(kvm, slot->userspace_addr,
+					  slot->userspace_addr +
+					  (slot->npages << PAGE_SHIFT), true);
+}
+
 /**
  * kvm_gmem_bind - bind a new memslot to its range of the file
  * @kvm: the VM
@@ -140,6 +152,8 @@ int kvm_gmem_bind(struct kvm *kvm, struct kvm_memory_slot *slot)
 	r = kvm_gmem_bind_locked(slot->gmem);
 	if (r)
 		kvm_arch_free_memslot(kvm, slot);
+	else
+		kvm_gmem_invalidate_caches(kvm, slot);
 	return r;
 }
 
@@ -166,14 +180,8 @@ void kvm_gmem_unbind(struct kvm *kvm, struct kvm_memory_slot *slot)
 		spin_unlock(&binding->gmem->bindings_lock);
 	}
 
-	/*
-	 * Nobody looks up pages by the binding any more, but a cache may still
-	 * hold one.  Its generation is stale, its hva may become right again.
-	 */
-	gfn_to_pfn_cache_invalidate_start(kvm, slot->userspace_addr,
-					  slot->userspace_addr +
-					  (slot->npages << PAGE_SHIFT), true);
-
+	/* Nobody looks up pages by the binding any more. */
+	kvm_gmem_invalidate_caches(kvm, slot);
 	slot->gmem = NULL;
 	kfree(binding);
 }

@@ -204,6 +204,45 @@ void kvm_gmem_put_folio(struct folio *folio)
 }
 EXPORT_SYMBOL_GPL(kvm_gmem_put_folio);
 
+/*
+ * Look up the page without a reference that a conversion could see.
+ */
+static int kvm_gmem_peek_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
+			     kvm_pfn_t *pfn, int *order)
+{
+	struct kvm *kvm = slot->gmem->kvm;
+	pgoff_t index = kvm_gmem_gfn_to_index(slot->gmem, gfn);
+	struct folio *folio;
+
+	read_lock(&kvm->private_mem.access_lock);
+	folio = kvm_gmem_find_folio(slot, gfn);
+	if (!IS_ERR_OR_NULL(folio)) {
+		*pfn = page_to_pfn(folio_file_page(folio, index));
+		*order = folio_order(folio);
+		folio_put(folio);
+	}
+	read_unlock(&kvm->private_mem.access_lock);
+
+	return folio ? PTR_ERR_OR_ZERO(folio) : -ENOENT;
+}
+
+static int kvm_gmem_populate(const struct kvm_memory_slot *slot, gfn_t gfn)
+{
+	struct kvm_gmem *gmem = READ_ONCE(slot->gmem->gmem);
+	struct folio *folio;
+
+	if (!gmem)
+		return -EFAULT;
+
+	folio = kvm_gmem_get_folio(gmem, kvm_gmem_gfn_to_index(slot->gmem, gfn));
+	if (IS_ERR(folio))
+		return PTR_ERR(folio);
+
+	folio_unlock(folio);
+	folio_put(folio);
+	return 0;
+}
+
 /**
  * kvm_gmem_get_pfn - find or allocate the page of a gfn
  * @slot: memslot that contains @gfn, bound to a file
@@ -225,27 +264,20 @@ EXPORT_SYMBOL_GPL(kvm_gmem_put_folio);
 int kvm_gmem_get_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 		     kvm_pfn_t *pfn, int *order)
 {
-	struct kvm_gmem *gmem = READ_ONCE(slot->gmem->gmem);
 	pgoff_t index = kvm_gmem_gfn_to_index(slot->gmem, gfn);
-	struct folio *folio;
+	int r;
 
-	if (!gmem)
-		return -EFAULT;
+	while ((r = kvm_gmem_peek_pfn(slot, gfn, pfn, order)) == -ENOENT) {
+		r = kvm_gmem_populate(slot, gfn);
+		if (r)
+			return r;
+	}
 
-	folio = kvm_gmem_get_folio(gmem, index);
-	if (IS_ERR(folio))
-		return PTR_ERR(folio);
-
-	kvm_gmem_note_use(slot, gfn, folio);
-	*pfn = page_to_pfn(folio_file_page(folio, index));
-	*order = folio_order(folio);
 	/* A block can be mapped as one only where gfn and offset agree. */
-	if (gfn != index)
+	if (!r && gfn != index)
 		*order = min_t(int, *order, __ffs(gfn ^ index));
 
-	folio_unlock(folio);
-	folio_put(folio);
-	return 0;
+	return r;
 }
 EXPORT_SYMBOL_GPL(kvm_gmem_get_pfn);
 

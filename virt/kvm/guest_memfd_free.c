@@ -62,7 +62,8 @@ void kvm_gmem_punch(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end)
 
 	kvm_gmem_zap_begin(gmem, &zap, start, end - 1);
 	kvm_gmem_drain_accesses(gmem->kvm);
-	unmap_mapping_pages(gmem->mapping, start, end - start, false);
+	/* There are no copies, but poisoned entries go only with those. */
+	unmap_mapping_pages(gmem->mapping, start, end - start, true);
 	truncate_inode_pages_range(gmem->mapping, (loff_t)start << PAGE_SHIFT,
 				   ((loff_t)end << PAGE_SHIFT) - 1);
 	kvm_zap_end(&zap);

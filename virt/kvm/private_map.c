@@ -69,7 +69,8 @@ void kvm_gmem_unpin(struct kvm *kvm, struct kvm_host_map *map)
 
 	/* The pin and its reference go together, as the engine sees them. */
 	read_lock(&kvm->private_mem.access_lock);
-	WARN_ON_ONCE(atomic_long_dec_return(kvm_gmem_folio_state(folio)) < 0);
+	if (!WARN_ON_ONCE(!kvm_gmem_pins(folio)))
+		atomic_long_dec(kvm_gmem_folio_state(folio));
 	kvm_gmem_put_folio(folio);
 	read_unlock(&kvm->private_mem.access_lock);
 

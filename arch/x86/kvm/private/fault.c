@@ -83,22 +83,17 @@ static bool kvm_range_is_uniform(struct kvm *kvm, gfn_t gfn, int level)
 }
 
 /**
- * kvm_private_max_level - largest mapping without mixed attributes
- * @kvm: the VM
- * @slot: memslot that contains @gfn
+ * __kvm_private_max_level - largest mapping without mixed attributes
+ * @kvm: a VM with private memory
  * @gfn: guest frame number
  * @max_level: limit by other rules
  *
  * Context: mmu_lock, no invalidation of @gfn in progress.
  * Return: mapping level, at most @max_level.
  */
-int kvm_private_max_level(struct kvm *kvm, const struct kvm_memory_slot *slot,
-			  gfn_t gfn, int max_level)
+int __kvm_private_max_level(struct kvm *kvm, gfn_t gfn, int max_level)
 {
 	lockdep_assert_held(&kvm->mmu_lock);
-
-	if (!kvm_has_private_mem(kvm))
-		return max_level;
 
 	while (max_level > PG_LEVEL_4K &&
 	       !kvm_range_is_uniform(kvm, gfn, max_level))
@@ -108,19 +103,18 @@ int kvm_private_max_level(struct kvm *kvm, const struct kvm_memory_slot *slot,
 }
 
 /**
- * kvm_private_assert_fault - check that a fault is still right
- * @vcpu: the vCPU
+ * __kvm_private_assert_fault - check that a fault is still right
+ * @vcpu: a vCPU of a VM with private memory
  * @fault: the fault, not stale, about to be mapped
  *
  * Context: mmu_lock.
  */
-void kvm_private_assert_fault(struct kvm_vcpu *vcpu,
-			      struct kvm_page_fault *fault)
+void __kvm_private_assert_fault(struct kvm_vcpu *vcpu,
+				struct kvm_page_fault *fault)
 {
 	lockdep_assert_held(&vcpu->kvm->mmu_lock);
 
-	if (!IS_ENABLED(CONFIG_DEBUG_VM) || !fault->slot ||
-	    fault->slot->id >= KVM_USER_MEM_SLOTS)
+	if (!fault->slot || fault->slot->id >= KVM_USER_MEM_SLOTS)
 		return;
 
 	WARN_ON_ONCE(fault->is_private !=

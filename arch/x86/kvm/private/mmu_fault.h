@@ -30,6 +30,38 @@ static inline int kvm_private_faultin(struct kvm_vcpu *vcpu,
 }
 
 /**
+ * kvm_private_max_level - largest mapping without mixed attributes
+ * @kvm: the VM
+ * @gfn: guest frame number
+ * @max_level: limit by other rules
+ *
+ * Context: mmu_lock, no invalidation of @gfn in progress.
+ * Return: mapping level, at most @max_level.
+ */
+static inline int kvm_private_max_level(struct kvm *kvm, gfn_t gfn,
+					int max_level)
+{
+	if (likely(!kvm_has_private_mem(kvm)))
+		return max_level;
+
+	return __kvm_private_max_level(kvm, gfn, max_level);
+}
+
+/**
+ * kvm_private_assert_fault - check that a fault is still right
+ * @vcpu: the vCPU
+ * @fault: the fault, not stale, about to be mapped
+ *
+ * Context: mmu_lock.
+ */
+static inline void kvm_private_assert_fault(struct kvm_vcpu *vcpu,
+					    struct kvm_page_fault *fault)
+{
+	if (IS_ENABLED(CONFIG_DEBUG_VM) && kvm_has_private_mem(vcpu->kvm))
+		__kvm_private_assert_fault(vcpu, fault);
+}
+
+/**
  * kvm_private_check_raced - did the gfn become private after the decision?
  * @fault: the fault, looked up through userspace_addr
  *

@@ -24,6 +24,10 @@ int kvm_arch_pre_fault_prepare(struct kvm_vcpu *vcpu)
 	if (!tdp_enabled || is_guest_mode(vcpu))
 		return -EOPNOTSUPP;
 
+	/* Faults on a root that is obsolete retry until it is gone. */
+	if (kvm_check_request(KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, vcpu))
+		kvm_mmu_free_obsolete_roots(vcpu);
+
 	r = kvm_mmu_reload(vcpu);
 	if (r)
 		return r;

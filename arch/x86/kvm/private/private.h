@@ -11,14 +11,11 @@ extern const struct kvm_private_ops kvm_sw_private_ops;
 
 /* fault.c, reached only with private memory or a file */
 int __kvm_private_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault);
+int __kvm_private_max_level(struct kvm *kvm, gfn_t gfn, int max_level);
+void __kvm_private_assert_fault(struct kvm_vcpu *vcpu,
+				struct kvm_page_fault *fault);
 
 #ifdef CONFIG_KVM_GUEST_MEMFD
-
-/* fault.c */
-int kvm_private_max_level(struct kvm *kvm, const struct kvm_memory_slot *slot,
-			  gfn_t gfn, int max_level);
-void kvm_private_assert_fault(struct kvm_vcpu *vcpu,
-			      struct kvm_page_fault *fault);
 
 /* vm_type.c */
 int kvm_x86_init_vm_type(struct kvm *kvm, unsigned long type);
@@ -31,18 +28,6 @@ bool kvm_private_take_offer(struct kvm *kvm, gfn_t start, gfn_t end,
 			    gfn_t *offer_start, gfn_t *offer_end);
 
 #else /* !CONFIG_KVM_GUEST_MEMFD */
-
-static inline int kvm_private_max_level(struct kvm *kvm,
-					const struct kvm_memory_slot *slot,
-					gfn_t gfn, int max_level)
-{
-	return max_level;
-}
-
-static inline void kvm_private_assert_fault(struct kvm_vcpu *vcpu,
-					    struct kvm_page_fault *fault)
-{
-}
 
 static inline int kvm_x86_init_vm_type(struct kvm *kvm, unsigned long type)
 {

@@ -323,4 +323,36 @@ GMEM_TEST(hole_keeps_the_state)
 	assert_host(&w, 10, 0x11);
 }
 
+/* Bind the offset of another private page where the guest has made an offer. */
+GMEM_TEST(rebinding_an_offered_gfn)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+
+	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
+	guest_fills(&w, 5, 0x55);
+	guest_fills(&w, 9, 0x99);
+	gmem_guest_offer(w.vcpu, gpa(5), 1);
+	gmem_slot_delete(&w.slot, w.vm->fd);
+	gmem_set_region2(w.vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, gpa(5), PG,
+			 host(&w, 9), w.slot.fd, 9 * PG);
+	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
+	assert_host(&w, 9, 0);
+}
+
+/* The same before the offer. */
+GMEM_TEST(rebinding_before_the_offer)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+
+	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
+	guest_fills(&w, 5, 0x55);
+	guest_fills(&w, 9, 0x99);
+	gmem_slot_delete(&w.slot, w.vm->fd);
+	gmem_set_region2(w.vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, gpa(5), PG,
+			 host(&w, 9), w.slot.fd, 9 * PG);
+	gmem_guest_offer(w.vcpu, gpa(5), 1);
+	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
+	assert_host(&w, 9, 0);
+}
+
 GMEM_HARNESS_MAIN

@@ -147,7 +147,7 @@ static void check_poison(u64 attrs)
 	struct world w = make_world(GMEM_SLOT_INPLACE);
 	struct kvm_run *run = w.vcpu->run;
 	struct gmem_run end;
-	u8 v;
+	u8 *again, v;
 
 	guest_fills(&w, 3, 0x33);
 	guest_fills(&w, 4, 0x44);
@@ -164,7 +164,9 @@ static void check_poison(u64 attrs)
 	gmem_punch(w.slot.fd, 3 * PG, PG);
 	ASSERT_EQ(gmem_resume(w.vcpu), 0);
 	assert_guest(&w, 3, 0);
-	assert_host(&w, 3, 0);
+	/* The old mapping may remember the poison, a new one sees the new page. */
+	again = gmem_mmap(w.slot.fd, PAGES * PG, 0);
+	TEST_ASSERT(gmem_host_page_is(again + 3 * PG, 0), "the new page is not zero");
 	assert_guest(&w, 4, 0x44);
 }
 

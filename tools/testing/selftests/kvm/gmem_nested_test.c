@@ -74,9 +74,18 @@ static void l2_code(void)
 	guest_write8(gpa(3) + 8, 0x78);
 	l2_exit();
 
+	/* Page 7 is private again, page 3 is mapped to itself again. */
 	GUEST_EXPECT(guest_read8(gpa(7)), PRIVATE_BYTE + 7);
+	GUEST_EXPECT(guest_read8(gpa(3)), PRIVATE_BYTE + 3);
 	guest_read8(HOLE);
 	l2_exit();
+}
+
+static u64 exchange(u64 *cell, u64 old, u64 new)
+{
+	asm volatile("lock cmpxchgq %2, %1"
+		     : "+a" (old), "+m" (*cell) : "r" (new) : "memory", "cc");
+	return old;
 }
 
 static void run_l2(struct svm_test_data *svm)
@@ -91,6 +100,7 @@ static void l1_code(struct svm_test_data *svm)
 {
 	static unsigned long l2_stack[64];
 	unsigned int i;
+	u64 entry;
 
 	for (i = 0; i < PAGES; i++)
 		guest_fill(gpa(i), PRIVATE_BYTE + i);
@@ -114,6 +124,10 @@ static void l1_code(struct svm_test_data *svm)
 	GUEST_EXPECT(npt.table[PT][3] & ~(PTE_A | PTE_D), gpa(4) | PTE_RWU);
 
 	GUEST_STAGE(2);
+	/* A failing and a succeeding exchange, emulated as well */
+	entry = READ_ONCE(npt.table[PT][3]);
+	GUEST_EXPECT(exchange(&npt.table[PT][3], 1, 0), entry);
+	GUEST_EXPECT(exchange(&npt.table[PT][3], entry, gpa(3) | PTE_RWU), entry);
 	run_l2(svm);
 	GUEST_FINISH();
 }
