@@ -21,7 +21,7 @@ noise
 
 
 def kernel(**figures):
-    k = bench.Kernel("k", Path("tree"), ())
+    k = bench.Kernel("k", Path("tree"), (), ())
     for name, (ns, size) in figures.items():
         k.samples[name] = [{"ns": ns - 1, "bytes": size}, {"ns": ns, "bytes": size},
                            {"ns": ns + 100, "bytes": size}]

@@ -34,7 +34,6 @@
 
 static int kvm_convert_lock_files(struct kvm_conversion *conv)
 {
-	struct kvm *kvm = conv->kvm;
 	unsigned int i, nr = 0;
 	struct kvm_gmem *gmem;
 
@@ -46,7 +45,7 @@ static int kvm_convert_lock_files(struct kvm_conversion *conv)
 			return -E2BIG;
 
 		down_write_nest_lock(&gmem->mapping->invalidate_lock,
-				     &kvm->slots_lock);
+				     &conv->kvm->slots_lock);
 		gmem->locked = true;
 	}
 

@@ -425,4 +425,26 @@ GMEM_TEST(core_dump)
 	unlink("/tmp/gmem-core");
 }
 
+/* KVM accesses these pages for userspace, at addresses that userspace names. */
+GMEM_TEST(addresses_named_by_userspace)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+	struct kvm_vapic_addr vapic = { .vapic_addr = gpa(3) };
+	struct kvm_xen_hvm_attr hvm = {
+		.type = KVM_XEN_ATTR_TYPE_SHARED_INFO,
+		.u.shared_info.gfn = gpa(3) / PG,
+	};
+	struct kvm_xen_vcpu_attr info = {
+		.type = KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO,
+		.u.gpa = gpa(3),
+	};
+	struct kvm_xen_hvm_config config = { .msr = 0x40000000 };
+
+	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
+	ASSERT_ERRNO(ioctl(w.vcpu->fd, KVM_SET_VAPIC_ADDR, &vapic), EINVAL);
+	ASSERT_ERRNO(ioctl(w.vm->fd, KVM_XEN_HVM_SET_ATTR, &hvm), EINVAL);
+	ASSERT_ERRNO(ioctl(w.vcpu->fd, KVM_XEN_VCPU_SET_ATTR, &info), EINVAL);
+	ASSERT_ERRNO(ioctl(w.vm->fd, KVM_XEN_HVM_CONFIG, &config), EINVAL);
+}
+
 GMEM_HARNESS_MAIN

@@ -355,4 +355,35 @@ GMEM_TEST(rebinding_before_the_offer)
 	assert_host(&w, 9, 0);
 }
 
+/* A page that the guest has used at two gfns is revealed at neither. */
+GMEM_TEST(rebinding_twice)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+
+	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
+	guest_fills(&w, 5, 0x55);
+	gmem_slot_delete(&w.slot, w.vm->fd);
+	gmem_set_region2(w.vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, gpa(9), PG,
+			 host(&w, 5), w.slot.fd, 5 * PG);
+	guest_fills(&w, 9, 0x99);
+	gmem_slot_delete(&w.slot, w.vm->fd);
+	gmem_set_region2(w.vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, gpa(5), PG,
+			 host(&w, 5), w.slot.fd, 5 * PG);
+	gmem_guest_offer(w.vcpu, gpa(5), 1);
+	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
+	assert_host(&w, 5, 0);
+}
+
+/* An offer ends when its range is converted, even to what it was before. */
+GMEM_TEST(offer_ends_with_any_conversion)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+
+	gmem_guest_offer(w.vcpu, gpa(5), 1);
+	ASSERT_OK(convert(&w, 5, 1, GMEM_PRIVATE));
+	guest_fills(&w, 5, 0x55);
+	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
+	assert_host(&w, 5, 0);
+}
+
 GMEM_HARNESS_MAIN

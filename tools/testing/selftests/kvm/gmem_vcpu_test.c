@@ -106,6 +106,21 @@ GMEM_TEST(prefault_allocates_private)
 		    after - before);
 }
 
+/* Deleting a memslot makes the MMU's root obsolete; that must not matter. */
+GMEM_TEST(prefault_after_deletion)
+{
+	struct gmem_slot slot, other;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm = gmem_vm_create(KVM_X86_DEFAULT_VM, 1, guest_finish, &vcpu);
+
+	gmem_slot_init(&slot, vm->fd, GMEM_SLOT_PLAIN, SLOT, GMEM_BASE, 4 * PG);
+	gmem_slot_init(&other, vm->fd, GMEM_SLOT_PLAIN, SLOT + 1,
+		       GMEM_BASE + GMEM_HUGE, PG);
+	ASSERT_OK(prefault(vcpu, GMEM_BASE, PG, 0, NULL));
+	gmem_slot_delete(&other, vm->fd);
+	ASSERT_OK(prefault(vcpu, GMEM_BASE + PG, PG, 0, NULL));
+}
+
 GMEM_TEST(prefault_private_without_file)
 {
 	struct gmem_slot slot;
