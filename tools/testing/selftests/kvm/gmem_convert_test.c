@@ -323,6 +323,14 @@ GMEM_TEST(hole_keeps_the_state)
 	assert_host(&w, 10, 0x11);
 }
 
+/* Replace all memory by one page of the file, at the gfn of another one. */
+static void rebind(struct world *w, int at, int page)
+{
+	gmem_slot_delete(&w->slot, w->vm->fd);
+	gmem_set_region2(w->vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, gpa(at), PG,
+			 host(w, page), w->slot.fd, page * PG);
+}
+
 /* Bind the offset of another private page where the guest has made an offer. */
 GMEM_TEST(rebinding_an_offered_gfn)
 {
@@ -332,9 +340,7 @@ GMEM_TEST(rebinding_an_offered_gfn)
 	guest_fills(&w, 5, 0x55);
 	guest_fills(&w, 9, 0x99);
 	gmem_guest_offer(w.vcpu, gpa(5), 1);
-	gmem_slot_delete(&w.slot, w.vm->fd);
-	gmem_set_region2(w.vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, gpa(5), PG,
-			 host(&w, 9), w.slot.fd, 9 * PG);
+	rebind(&w, 5, 9);
 	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
 	assert_host(&w, 9, 0);
 }
@@ -347,9 +353,7 @@ GMEM_TEST(rebinding_before_the_offer)
 	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
 	guest_fills(&w, 5, 0x55);
 	guest_fills(&w, 9, 0x99);
-	gmem_slot_delete(&w.slot, w.vm->fd);
-	gmem_set_region2(w.vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, gpa(5), PG,
-			 host(&w, 9), w.slot.fd, 9 * PG);
+	rebind(&w, 5, 9);
 	gmem_guest_offer(w.vcpu, gpa(5), 1);
 	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
 	assert_host(&w, 9, 0);
@@ -362,13 +366,9 @@ GMEM_TEST(rebinding_twice)
 
 	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
 	guest_fills(&w, 5, 0x55);
-	gmem_slot_delete(&w.slot, w.vm->fd);
-	gmem_set_region2(w.vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, gpa(9), PG,
-			 host(&w, 5), w.slot.fd, 5 * PG);
+	rebind(&w, 9, 5);
 	guest_fills(&w, 9, 0x99);
-	gmem_slot_delete(&w.slot, w.vm->fd);
-	gmem_set_region2(w.vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, gpa(5), PG,
-			 host(&w, 5), w.slot.fd, 5 * PG);
+	rebind(&w, 5, 5);
 	gmem_guest_offer(w.vcpu, gpa(5), 1);
 	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
 	assert_host(&w, 5, 0);
