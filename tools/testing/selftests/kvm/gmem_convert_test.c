@@ -379,9 +379,9 @@ GMEM_TEST(offer_ends_with_any_conversion)
 {
 	struct world w = make_world(GMEM_SLOT_INPLACE);
 
+	memset(host(&w, 5), 0x55, PG);
 	gmem_guest_offer(w.vcpu, gpa(5), 1);
 	ASSERT_OK(convert(&w, 5, 1, GMEM_PRIVATE));
-	guest_fills(&w, 5, 0x55);
 	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
 	assert_host(&w, 5, 0);
 }
