@@ -35,6 +35,7 @@ struct kvm_convert_part {
  * @kvm: the VM
  * @attrs: new attributes
  * @gfns: disjoint ranges of gfns
+ * @single: what @gfns points to if there is at most one
  * @parts: disjoint parts of files
  * @nr_gfns: entries of @gfns
  * @nr_parts: entries of @parts
@@ -48,6 +49,7 @@ struct kvm_conversion {
 	struct kvm *kvm;
 	unsigned long attrs;
 	struct kvm_convert_gfns *gfns;
+	struct kvm_convert_gfns single;
 	struct kvm_convert_part *parts;
 	unsigned int nr_gfns;
 	unsigned int nr_parts;

@@ -11,8 +11,10 @@
 static int kvm_convert_alloc(struct kvm_conversion *conv, unsigned int nr_gfns,
 			     unsigned int nr_parts)
 {
-	conv->gfns = kvmalloc_array(nr_gfns, sizeof(*conv->gfns),
-				    GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	conv->gfns = &conv->single;
+	if (nr_gfns > 1)
+		conv->gfns = kvmalloc_array(nr_gfns, sizeof(*conv->gfns),
+					    GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	conv->parts = kvmalloc_array(nr_parts, sizeof(*conv->parts),
 				     GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!conv->gfns || !conv->parts) {
@@ -240,5 +242,6 @@ int kvm_convert_collect_binding(struct kvm_conversion *conv,
 void kvm_convert_free(struct kvm_conversion *conv)
 {
 	kvfree(conv->parts);
-	kvfree(conv->gfns);
+	if (conv->gfns != &conv->single)
+		kvfree(conv->gfns);
 }
