@@ -15,7 +15,8 @@
  *   end	page faults proceed
  *
  * Nobody can map a page between begin and end: guests retry, and host faults
- * wait for the invalidate_lock.  KVM's own accesses do not wait, see drain.
+ * wait for the invalidate_lock.  KVM's own accesses do not wait for a conversion,
+ * it waits for them: kvm_gmem_drain_accesses().
  */
 
 #include <linux/gmem_fs.h>

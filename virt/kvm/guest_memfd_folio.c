@@ -10,7 +10,6 @@
 
 #include <linux/highmem.h>
 #include <linux/migrate.h>
-#include <linux/module.h>
 #include <linux/pagemap.h>
 
 #include "guest_memfd.h"
@@ -139,7 +138,6 @@ bool kvm_gmem_backs(const struct kvm_memory_slot *slot, gfn_t gfn)
 	return slot->gmem &&
 	       kvm_gmem_serves(slot, kvm_mem_is_private(slot->gmem->kvm, gfn));
 }
-EXPORT_SYMBOL_GPL(kvm_gmem_backs);
 
 /**
  * kvm_gmem_find_folio - find the folio of a gfn, if there is one
@@ -179,7 +177,6 @@ struct folio *kvm_gmem_find_folio(const struct kvm_memory_slot *slot, gfn_t gfn)
 	kvm_gmem_note_use(slot, gfn, folio);
 	return folio;
 }
-EXPORT_SYMBOL_GPL(kvm_gmem_find_folio);
 
 /**
  * kvm_gmem_put_folio - end an access to the page of a gfn
@@ -202,7 +199,6 @@ void kvm_gmem_put_folio(struct folio *folio)
 
 	folio_put(folio);
 }
-EXPORT_SYMBOL_GPL(kvm_gmem_put_folio);
 
 /*
  * Look up the page without a reference that a conversion could see.
@@ -279,7 +275,6 @@ int kvm_gmem_get_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 
 	return r;
 }
-EXPORT_SYMBOL_GPL(kvm_gmem_get_pfn);
 
 static int kvm_gmem_migrate_folio(struct address_space *mapping,
 				  struct folio *dst, struct folio *src,

@@ -161,4 +161,3 @@ void kvm_prepare_memory_fault_exit(struct kvm_vcpu *vcpu, gfn_t gfn,
 	vcpu->run->memory_fault.gpa = gfn << PAGE_SHIFT;
 	vcpu->run->memory_fault.size = PAGE_SIZE;
 }
-EXPORT_SYMBOL_GPL(kvm_prepare_memory_fault_exit);
