@@ -54,7 +54,8 @@ static char *gmem_skip_reason;
 
 #define GMEM_REGISTER(_name, _deadline)					\
 static struct gmem_case gmem_case_##_name = {				\
-	.name = #_name, .run = _name, .deadline = (_deadline),		\
+	.name = #_name, .run = gmem_run_##_name,			\
+	.deadline = (_deadline),					\
 };									\
 static void __attribute__((constructor)) gmem_register_##_name(void)	\
 {									\
@@ -63,9 +64,9 @@ static void __attribute__((constructor)) gmem_register_##_name(void)	\
 }
 
 #define GMEM_TEST_TIMEOUT(_name, _deadline)				\
-static void _name(void);						\
+static void gmem_run_##_name(void);					\
 GMEM_REGISTER(_name, _deadline)						\
-static void _name(void)
+static void gmem_run_##_name(void)
 
 #define GMEM_TEST(_name) GMEM_TEST_TIMEOUT(_name, GMEM_DEFAULT_DEADLINE)
 

@@ -13,9 +13,25 @@
 #define SELFTEST_KVM_GMEM_UTIL_H
 
 #include <linux/kvm_para.h>
+#include <sys/mman.h>
 
 #include "kvm_util.h"
 #include "processor.h"
+
+/* Advice that the C library of the building machine may not know */
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ	22
+#define MADV_POPULATE_WRITE	23
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE		25
+#endif
+#ifndef MADV_HWPOISON
+#define MADV_HWPOISON		100
+#endif
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE	101
+#endif
 
 #define GMEM_PRIVATE		KVM_MEMORY_ATTRIBUTE_PRIVATE
 #define GMEM_SHARED		0ULL
