@@ -25,6 +25,7 @@ help:
 	@echo '  make refresh   fold the commits of that branch back into this repository'
 	@echo '  make series    format-patch files for git am'
 	@echo '  make hooks     lines added to each base file'
+	@echo '  make rebase    a table of every 6.1.y that the archive offers'
 	@echo '  make rebase BASE=VERSION   move to another 6.1.y'
 	@echo '  make build     host kernel in .build/o-x86'
 	@echo 'Housekeeping:'
@@ -38,7 +39,7 @@ tree refresh series hooks: setup
 	@scripts/series $@
 
 rebase: setup
-	@scripts/series rebase $(BASE)
+	@$(if $(BASE),scripts/series rebase $(BASE),scripts/rebase-table)
 
 build: tree
 	@scripts/kbuild -t $(TREE) -o $(OUT)
