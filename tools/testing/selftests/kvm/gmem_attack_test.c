@@ -21,11 +21,6 @@
 #define FORGED	0xa5
 #define TARGET	5	/* page */
 
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ	22
-#define MADV_POPULATE_WRITE	23
-#endif
-
 /* Get at the first byte at @addr; a writer leaves FORGED there. */
 typedef bool (*attempt_fn)(u8 *addr, u8 *seen);
 
@@ -241,7 +236,7 @@ static void attack(attempt_fn attempt, bool writes)
 }
 
 #define ATTACK(_how, _writes)						\
-static void _how##_is_refused(void)					\
+static void gmem_run_##_how##_is_refused(void)				\
 {									\
 	attack(_how, _writes);						\
 }									\

@@ -115,13 +115,10 @@ GMEM_ERRNO_TEST(create_order)
 	struct kvm_create_guest_memfd bad = { .size = 1, .flags = -1 };
 	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM);
 	struct rlimit none = {};
-	size_t len;
 
 	gmem_row(gmem_foreign_ioctl(vm, KVM_CREATE_GUEST_MEMFD, GMEM_BAD_PTR), EIO,
 		 "another process, bad pointer");
-	for (len = 0; len <= sizeof(bad); len += 8)
-		gmem_row(ioctl(vm, KVM_CREATE_GUEST_MEMFD, gmem_truncate(&bad, len)),
-			 len < sizeof(bad) ? EFAULT : EINVAL, "%zu bytes readable", len);
+	gmem_rows_truncated(vm, KVM_CREATE_GUEST_MEMFD, &bad, sizeof(bad));
 
 	TEST_ASSERT(!setrlimit(RLIMIT_NOFILE, &none), "setrlimit()");
 	gmem_row(ioctl(vm, KVM_CREATE_GUEST_MEMFD, GMEM_BAD_PTR), EFAULT,
@@ -207,15 +204,12 @@ GMEM_ERRNO_TEST(attributes_order)
 	struct kvm_memory_attributes bad = { .size = 1, .flags = 1, .attributes = 1 };
 	struct world w = make_world(GMEM_SLOT_INPLACE);
 	int vm = w.vm->fd, fds[2];
-	size_t len;
 
 	gmem_row(gmem_foreign_ioctl(vm, KVM_SET_MEMORY_ATTRIBUTES, GMEM_BAD_PTR), EIO,
 		 "another process, bad pointer");
 	gmem_row(gmem_foreign_ioctl(vm, KVM_SET_MEMORY_ATTRIBUTES, &bad), EIO,
 		 "another process, bad argument");
-	for (len = 0; len <= sizeof(bad); len += 8)
-		gmem_row(ioctl(vm, KVM_SET_MEMORY_ATTRIBUTES, gmem_truncate(&bad, len)),
-			 len < sizeof(bad) ? EFAULT : EINVAL, "%zu bytes readable", len);
+	gmem_rows_truncated(vm, KVM_SET_MEMORY_ATTRIBUTES, &bad, sizeof(bad));
 
 	memset(host(&w, 0), 0x11, PAGES * PG);
 	pin(host(&w, 5), fds);
@@ -345,15 +339,12 @@ GMEM_ERRNO_TEST(attributes2_order)
 	struct world w = make_world(GMEM_SLOT_INPLACE);
 	int fd = w.slot.fd, fds[2];
 	u64 where = 77;
-	size_t len;
 
 	gmem_row(gmem_foreign_ioctl(fd, KVM_SET_MEMORY_ATTRIBUTES2, GMEM_BAD_PTR), EIO,
 		 "another process, bad pointer");
 	gmem_row(gmem_foreign_ioctl(fd, KVM_SET_MEMORY_ATTRIBUTES, GMEM_BAD_PTR), ENOTTY,
 		 "another process, another ioctl");
-	for (len = 0; len <= sizeof(args); len += 8)
-		gmem_row(ioctl(fd, KVM_SET_MEMORY_ATTRIBUTES2, gmem_truncate(&args, len)),
-			 len < sizeof(args) ? EFAULT : EINVAL, "%zu bytes readable", len);
+	gmem_rows_truncated(fd, KVM_SET_MEMORY_ATTRIBUTES2, &args, sizeof(args));
 
 	memset(host(&w, 0), 0x11, PAGES * PG);
 	pin(host(&w, 0), fds);

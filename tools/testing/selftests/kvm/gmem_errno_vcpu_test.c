@@ -10,10 +10,6 @@
 #include "gmem_world.h"
 #include "svm_util.h"
 
-#ifndef MADV_HWPOISON
-#define MADV_HWPOISON	100
-#endif
-
 static void guest_finish(void)
 {
 	GUEST_FINISH();
@@ -91,7 +87,6 @@ GMEM_ERRNO_TEST(prefault_order)
 	struct gmem_slot slot;
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
-	size_t len;
 	int fd;
 
 	vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, 1, guest_finish, &vcpu);
@@ -99,9 +94,7 @@ GMEM_ERRNO_TEST(prefault_order)
 	fd = vcpu->fd;
 	gmem_row(gmem_foreign_ioctl(fd, KVM_PRE_FAULT_MEMORY, GMEM_BAD_PTR), EIO,
 		 "another process, bad pointer");
-	for (len = 0; len <= size; len += 8)
-		gmem_row(ioctl(fd, KVM_PRE_FAULT_MEMORY, gmem_truncate(&args, len)),
-			 len < size ? EFAULT : EINVAL, "%zu bytes readable", len);
+	gmem_rows_truncated(fd, KVM_PRE_FAULT_MEMORY, &args, size);
 	/* Nothing is written back after EINVAL, but after all else. */
 	gmem_row(ioctl(fd, KVM_PRE_FAULT_MEMORY, gmem_write_protect(&args, size)), EINVAL,
 		 "read-only, bad flag");

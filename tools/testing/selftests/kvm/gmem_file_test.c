@@ -18,10 +18,6 @@
 #define BAD_PTR		((void *)8)
 #define GMEM_MAGIC	0x474d454d
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
-
 static const unsigned long types[] = {
 	KVM_X86_DEFAULT_VM, KVM_X86_SW_PROTECTED_VM
 };

@@ -16,13 +16,6 @@
 #define MIB	BIT_ULL(20)
 #define CGROUP	"/sys/fs/cgroup/gmem-test"
 
-#ifndef MADV_HWPOISON
-#define MADV_HWPOISON		100
-#endif
-#ifndef MADV_SOFT_OFFLINE
-#define MADV_SOFT_OFFLINE	101
-#endif
-
 static bool put(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);

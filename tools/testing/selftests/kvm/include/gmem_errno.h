@@ -82,6 +82,20 @@ static inline void *gmem_truncate(const void *arg, size_t readable)
 	return page + 4096 - readable;
 }
 
+/*
+ * %EFAULT as long as not all @size bytes of @arg can be read, then %EINVAL for
+ * what they are.
+ */
+static inline void gmem_rows_truncated(int fd, unsigned long nr, const void *arg,
+				       size_t size)
+{
+	size_t len;
+
+	for (len = 0; len <= size; len += 8)
+		gmem_row(ioctl(fd, nr, gmem_truncate(arg, len)),
+			 len < size ? EFAULT : EINVAL, "%zu bytes readable", len);
+}
+
 /* A copy of @arg that cannot be written */
 static inline void *gmem_write_protect(const void *arg, size_t size)
 {
