@@ -80,7 +80,7 @@ unsigned long kvm_arch_zap_step(struct kvm *kvm);
 
 /* prefault.c */
 int kvm_vcpu_pre_fault_memory(struct kvm_vcpu *vcpu, void __user *argp);
-int kvm_arch_pre_fault_prepare(struct kvm_vcpu *vcpu);
+bool kvm_arch_can_pre_fault(struct kvm_vcpu *vcpu);
 int kvm_arch_pre_fault_page(struct kvm_vcpu *vcpu, gpa_t gpa);
 
 /* guest_memfd_bind.c, called from the memslot code */

@@ -12,11 +12,9 @@
 static int kvm_pre_fault_locked(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
 	struct kvm_memory_slot *slot;
-	int r;
 
-	r = kvm_arch_pre_fault_prepare(vcpu);
-	if (r)
-		return r;
+	if (!kvm_arch_can_pre_fault(vcpu))
+		return -EOPNOTSUPP;
 
 	slot = kvm_vcpu_gfn_to_memslot(vcpu, gpa_to_gfn(gpa));
 	if (!slot || slot->id >= KVM_USER_MEM_SLOTS)

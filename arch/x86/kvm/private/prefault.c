@@ -8,38 +8,23 @@
 #include "private.h"
 
 /**
- * kvm_arch_pre_fault_prepare - make the MMU of a vCPU ready
+ * kvm_arch_can_pre_fault - does the MMU of a vCPU map memory ahead of use?
  * @vcpu: the vCPU, loaded
  *
- * Context: vcpu->mutex and kvm->srcu; may sleep.
- * Return: 0, or
- *
- * * -EOPNOTSUPP without two-dimensional paging, and for a vCPU in a nested guest
- * * -ENOMEM if there is no memory
+ * Context: vcpu->mutex.
+ * Return: false without two-dimensional paging, and for a vCPU in a nested
+ * guest.
  */
-int kvm_arch_pre_fault_prepare(struct kvm_vcpu *vcpu)
+bool kvm_arch_can_pre_fault(struct kvm_vcpu *vcpu)
 {
-	int r;
-
-	if (!tdp_enabled || is_guest_mode(vcpu))
-		return -EOPNOTSUPP;
-
-	/* Faults on a root that is obsolete retry until it is gone. */
-	if (kvm_check_request(KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, vcpu))
-		kvm_mmu_free_obsolete_roots(vcpu);
-
-	r = kvm_mmu_reload(vcpu);
-	if (r)
-		return r;
-
-	return vcpu->arch.mmu->page_fault == kvm_tdp_page_fault ?
-	       0 : -EOPNOTSUPP;
+	return tdp_enabled && !is_guest_mode(vcpu) &&
+	       vcpu->arch.mmu->page_fault == kvm_tdp_page_fault;
 }
 
 /**
  * kvm_arch_pre_fault_page - map one page as if the guest had read it
- * @vcpu: the vCPU, after kvm_arch_pre_fault_prepare()
- * @gpa: guest physical address
+ * @vcpu: the vCPU, loaded, for which kvm_arch_can_pre_fault() holds
+ * @gpa: guest physical address, in a memslot
  *
  * Context: vcpu->mutex and kvm->srcu; may sleep.
  * Return: 0 if the page is mapped, 1 if the caller is to try again, or
@@ -50,6 +35,14 @@ int kvm_arch_pre_fault_prepare(struct kvm_vcpu *vcpu)
 int kvm_arch_pre_fault_page(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
 	int r;
+
+	/* Faults on a root that is obsolete retry until it is gone. */
+	if (kvm_check_request(KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, vcpu))
+		kvm_mmu_free_obsolete_roots(vcpu);
+
+	r = kvm_mmu_reload(vcpu);
+	if (r)
+		return r;
 
 	/* A prefetch neither sets the accessed bit nor prepares an exit. */
 	r = kvm_mmu_do_page_fault(vcpu, gpa, 0, true, NULL);

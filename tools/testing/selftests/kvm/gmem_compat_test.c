@@ -301,7 +301,7 @@ static void test_prefault(void)
 
 	row(ioctl(vcpu, KVM_PRE_FAULT_MEMORY, BAD_PTR), EFAULT, "bad pointer");
 	/* Without memory KVM allots no page tables. */
-	prefault(vcpu, 0, PG, 0, ENOSPC, PG, "no page tables");
+	prefault(vcpu, 0, PG, 0, ENOENT, PG, "no page tables");
 	must(ioctl(vm, KVM_SET_NR_MMU_PAGES, 64), "KVM_SET_NR_MMU_PAGES");
 	for (bit = 0; bit < 64; bit++) {
 		uint64_t b = BIT_ULL(bit);

@@ -30,15 +30,15 @@ static void prefault_row(int vcpu, u64 start, u64 size, int err, u64 left,
 }
 
 /*
- * A vCPU without memory: what passes the checks of the argument is ENOENT.  KVM
- * allots page tables by the size of memory, so that it must be told to.
+ * A vCPU without memory: what passes the checks of the argument is ENOENT, also
+ * while KVM, which allots page tables by the size of memory, has none to give.
  */
 static int bare_vcpu(unsigned long type)
 {
 	int vm = gmem_vm_open(type), fd = ioctl(vm, KVM_CREATE_VCPU, 0);
 
 	TEST_ASSERT(fd >= 0, "KVM_CREATE_VCPU");
-	prefault_row(fd, 0, PG, ENOSPC, PG, "no page tables");
+	prefault_row(fd, 0, PG, ENOENT, PG, "no page tables");
 	prefault_row(fd, 0, 1, EINVAL, 1, "no page tables, bad size");
 	ASSERT_OK(ioctl(vm, KVM_SET_NR_MMU_PAGES, 64));
 	return fd;
