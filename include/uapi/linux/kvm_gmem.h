@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 /* kvm_userspace_memory_region2::flags, next to KVM_MEM_READONLY */
-#define KVM_MEM_GUEST_MEMFD	(1UL << 2)
+#define KVM_MEM_GUEST_MEMFD	_BITUL(2)
 
 #define KVM_CAP_USER_MEMORY2		231
 #define KVM_CAP_MEMORY_FAULT_INFO	232
@@ -25,7 +25,7 @@
 #define KVM_CAP_GUEST_MEMFD_FLAGS	244
 
 /* kvm_run::memory_fault.flags: the faulting access was private */
-#define KVM_MEMORY_EXIT_FLAG_PRIVATE	(1ULL << 3)
+#define KVM_MEMORY_EXIT_FLAG_PRIVATE	_BITULL(3)
 
 /* Superset of struct kvm_userspace_memory_region, same leading layout. */
 struct kvm_userspace_memory_region2 {
@@ -48,7 +48,7 @@ struct kvm_memory_attributes {
 };
 
 /* Bits 0 to 2 are reserved for read, write and execute. */
-#define KVM_MEMORY_ATTRIBUTE_PRIVATE	(1ULL << 3)
+#define KVM_MEMORY_ATTRIBUTE_PRIVATE	_BITULL(3)
 
 struct kvm_create_guest_memfd {
 	__u64 size;			/* bytes */
@@ -56,8 +56,8 @@ struct kvm_create_guest_memfd {
 	__u64 reserved[6];
 };
 
-#define GUEST_MEMFD_FLAG_MMAP		(1ULL << 0)
-#define GUEST_MEMFD_FLAG_INIT_SHARED	(1ULL << 1)
+#define GUEST_MEMFD_FLAG_MMAP		_BITULL(0)
+#define GUEST_MEMFD_FLAG_INIT_SHARED	_BITULL(1)
 
 struct kvm_pre_fault_memory {
 	__u64 gpa;			/* in: first byte, out: first byte left */
