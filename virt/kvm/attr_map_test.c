@@ -333,8 +333,8 @@ static void random_against_oracle(struct kunit *test)
 }
 
 /* Readers of indices whose value stays, while all around them changes. */
-#define READERS		3
-#define WRITES		20000
+#define READERS		2
+#define WRITES		5000
 
 struct reader {
 	struct task_struct *task;
