@@ -19,10 +19,9 @@
 #include <linux/io.h>
 #include <linux/kvm_para.h>
 #include <linux/module.h>
+#include <linux/processor.h>
 #include <linux/random.h>
 #include <linux/string.h>
-
-#include <asm/processor.h>
 
 #include "channel.h"
 
