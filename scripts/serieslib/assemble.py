@@ -265,7 +265,8 @@ class Mover:
         where = os.path.join(self.assembler.build, 'conflict', path)
         write_file(where, text)
         return Error(f'patches/{patch.name}.patch: conflict in {path} on base '
-                     f'{self.base.version} (see {where}): adapt the hunks')
+                     f'{self.base.version} (see {where}): resolve it in git, as '
+                     'guest-memory-porting.rst says')
 
 
 def reason(err):

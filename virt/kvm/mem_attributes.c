@@ -146,7 +146,7 @@ long kvm_private_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp
 
 /**
  * kvm_prepare_memory_fault_exit - fill in KVM_EXIT_MEMORY_FAULT
- * @vcpu: the vCPU, about to fail KVM_RUN with -EFAULT or -EHWPOISON
+ * @vcpu: the vCPU, about to fail KVM_RUN with -EFAULT, -EHWPOISON or -ENOMEM
  * @gfn: gfn of the page that cannot be accessed
  * @is_private: the access was private
  *
