@@ -208,6 +208,8 @@ static int kvm_convert_isolate_part(struct kvm_conversion *conv,
 	pgoff_t pos, end;
 	int r = 0;
 
+	lockdep_assert_held_write(&part->gmem->mapping->invalidate_lock);
+
 	for (pos = part->start; !r && pos < part->end; pos = end) {
 		end = kvm_attr_map_run_end(&part->gmem->state, pos, part->end,
 					   &state);
@@ -264,6 +266,8 @@ static void kvm_convert_commit(struct kvm_conversion *conv)
 static bool kvm_convert_is_noop(struct kvm_conversion *conv)
 {
 	unsigned int i;
+
+	lockdep_assert_held(&conv->kvm->slots_lock);
 
 	for (i = 0; i < conv->nr_gfns; i++) {
 		if (!kvm_attr_map_range_has(&conv->kvm->private_mem.attrs,

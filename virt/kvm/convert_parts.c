@@ -183,6 +183,8 @@ static bool kvm_convert_next_private(const struct kvm_gmem_binding *binding,
 {
 	unsigned long attrs;
 
+	lockdep_assert_held(&binding->kvm->slots_lock);
+
 	for (; *start < end; *start = *run_end) {
 		*run_end = kvm_attr_map_run_end(&binding->kvm->private_mem.attrs,
 						*start, end, &attrs);

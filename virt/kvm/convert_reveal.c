@@ -79,6 +79,8 @@ static void kvm_convert_reveal_part(struct kvm_conversion *conv,
 	unsigned long state;
 	pgoff_t pos, end;
 
+	lockdep_assert_held_write(&part->gmem->mapping->invalidate_lock);
+
 	for (pos = part->start; pos < part->end; pos = end) {
 		end = kvm_attr_map_run_end(&part->gmem->state, pos, part->end,
 					   &state);

@@ -77,6 +77,8 @@ static bool kvm_range_is_uniform(struct kvm *kvm, gfn_t gfn, int level)
 	gfn_t start = gfn & -KVM_PAGES_PER_HPAGE(level);
 	struct kvm_attr_map *attrs = &kvm->private_mem.attrs;
 
+	lockdep_assert_held(&kvm->mmu_lock);
+
 	return kvm_attr_map_range_has(attrs, start,
 				      start + KVM_PAGES_PER_HPAGE(level),
 				      kvm_attr_map_get(attrs, gfn));
