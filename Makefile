@@ -4,13 +4,14 @@
 TREE	?= .build/linux
 OUT	?= .build/o-x86
 TESTS	?= *
+GATES	?=
 DEBUG	?=
 BASE	?=
 
 INITRD	:= $(OUT)/shell.cpio.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tree refresh series hooks rebase build demo check quick shell bench clean
+.PHONY: help setup tree refresh series hooks rebase build demo check quick lint shell bench clean
 
 help:
 	@echo 'First:'
@@ -18,6 +19,7 @@ help:
 	@echo '  make check     build and run every test (TESTS=GLOB, DEBUG=1)'
 	@echo 'Tests:'
 	@echo '  make quick     only the tests that boot nothing'
+	@echo '  make lint      only the static checks (GATES="NAME...")'
 	@echo '  make shell     a shell in the patched host; ctrl-a x leaves'
 	@echo '  make bench     figures, side by side with mainline 6.12'
 	@echo 'Source:'
@@ -53,6 +55,9 @@ check: setup
 quick: setup
 	@scripts/check --quick
 
+lint: tree
+	@scripts/lint --tree $(TREE) $(GATES)
+
 shell: build
 	@scripts/initramfs -o $(INITRD) -m $(OUT)/root
 	@scripts/boot --shell -k $(OUT)/arch/x86/boot/bzImage -i $(INITRD)
@@ -61,4 +66,4 @@ bench: setup
 	@scripts/bench
 
 clean:
-	rm -rf .build/o-* .build/linux-6.12 .build/results
+	rm -rf .build/o-* .build/lint-* .build/linux-6.12 .build/results

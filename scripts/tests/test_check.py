@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The logic of scripts/check: host tests get their words, and end at their limit."""
+
+import argparse
+import importlib.machinery
+import importlib.util
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(SCRIPTS))
+sys.dont_write_bytecode = True
+
+
+def load_check():
+    loader = importlib.machinery.SourceFileLoader("check", str(SCRIPTS / "check"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("check", loader))
+    loader.exec_module(module)
+    return module
+
+
+check = load_check()
+ARGS = argparse.Namespace(tree=Path("/t"), results=Path("/r"), quick=False)
+
+
+class HostCommand(unittest.TestCase):
+    def test_words(self):
+        self.assertEqual(check.host_command(["a", "K={tree}", "{results}/lint"], ARGS),
+                         ["a", "K=/t", "/r/lint"])
+
+    def test_quick(self):
+        quick = argparse.Namespace(**{**vars(ARGS), "quick": True})
+        self.assertEqual(check.host_command(["a", "{quick}", "b"], ARGS), ["a", "b"])
+        self.assertEqual(check.host_command(["a", "{quick}", "b"], quick), ["a", "--quick", "b"])
+
+
+class Limit(unittest.TestCase):
+    def test_output_and_status(self):
+        self.assertEqual(check.run_limited(["sh", "-c", "echo x; exit 4"], 60), ("x\n", 4))
+
+    def test_no_such_program(self):
+        text, status = check.run_limited(["/nonexistent"], 60)
+        self.assertEqual(status, 127)
+        self.assertIn("/nonexistent", text)
+
+    def test_children_end_too(self):
+        with tempfile.TemporaryDirectory() as folder:
+            fifo = Path(folder) / "alive"
+            begin = time.monotonic()
+            # The grandchild holds the output open for as long as it lives.
+            text, status = check.run_limited(
+                ["sh", "-c", f"echo x; mkfifo {fifo}; cat {fifo} & wait"], 1)
+        self.assertEqual((text, status), ("x\n", check.ktap.EXIT_KILLED))
+        self.assertLess(time.monotonic() - begin, 60)
+
+
+class Manifest(unittest.TestCase):
+    def test_host_and_guest(self):
+        host, guest = check.split_host("@host\nlint 10 scripts/lint --ktap\n@default\na 5 ours/a\n")
+        self.assertEqual(host, [["lint", "10", "scripts/lint", "--ktap"]])
+        self.assertEqual(guest, "@default\na 5 ours/a\n")
+
+    def test_lint_is_in_make_check(self):
+        text = (SCRIPTS / "manifest").read_text()
+        host, _ = check.split_host(check.select(text, "host/*"))
+        self.assertTrue([w for w in host if w[0] == "lint" and "{quick}" in w])
+
+
+if __name__ == "__main__":
+    unittest.main()
