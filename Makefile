@@ -6,12 +6,13 @@ OUT	?= .build/o-x86
 TESTS	?= *
 GATES	?=
 DEBUG	?=
+ARCH	?=
 BASE	?=
 
 INITRD	:= $(OUT)/shell.cpio.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tree refresh series hooks rebase build demo check quick lint shell bench clean
+.PHONY: help setup setup-more tree refresh series hooks rebase build demo check quick lint baseline shell bench clean
 
 help:
 	@echo 'First:'
@@ -21,6 +22,7 @@ help:
 	@echo '  make quick     only the tests that boot nothing'
 	@echo '  make lint      only the static checks (GATES="NAME...")'
 	@echo '  make shell     a shell in the patched host; ctrl-a x leaves'
+	@echo '  make baseline  every general KVM selftest, unpatched kernel against ours'
 	@echo '  make bench     figures, side by side with mainline 6.12'
 	@echo 'Source:'
 	@echo '  make tree      base kernel plus series in .build/linux, branch "series"'
@@ -36,6 +38,9 @@ help:
 
 setup:
 	@scripts/setup
+
+setup-more:
+	@scripts/setup more
 
 tree refresh series hooks: setup
 	@scripts/series $@
@@ -61,6 +66,10 @@ lint: tree
 shell: build
 	@scripts/initramfs -o $(INITRD) -m $(OUT)/root
 	@scripts/boot --shell -k $(OUT)/arch/x86/boot/bzImage -i $(INITRD)
+
+baseline: setup-more tree
+	@scripts/baseline $(if $(ARCH),--arch $(ARCH)) --tests '$(TESTS)'
+	@scripts/baseline --locks
 
 bench: setup
 	@scripts/bench
