@@ -12,7 +12,7 @@ BASE	?=
 INITRD	:= $(OUT)/shell.cpio.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-more tree refresh series hooks rebase build demo check quick lint baseline shell bench clean
+.PHONY: help setup setup-more tree refresh series hooks rebase build demo check quick lint baseline bisect shell bench clean
 
 help:
 	@echo 'First:'
@@ -23,6 +23,7 @@ help:
 	@echo '  make lint      only the static checks (GATES="NAME...")'
 	@echo '  make shell     a shell in the patched host; ctrl-a x leaves'
 	@echo '  make baseline  every general KVM selftest, unpatched kernel against ours'
+	@echo '  make bisect    every prefix of the series: builds, warnings, style (1 h)'
 	@echo '  make bench     figures, side by side with mainline 6.12'
 	@echo 'Source:'
 	@echo '  make tree      base kernel plus series in .build/linux, branch "series"'
@@ -70,6 +71,9 @@ shell: build
 baseline: setup-more tree
 	@scripts/baseline $(if $(ARCH),--arch $(ARCH)) --tests '$(TESTS)'
 	@scripts/baseline --locks
+
+bisect: setup-more tree
+	@scripts/bisect
 
 bench: setup
 	@scripts/bench
