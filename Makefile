@@ -79,4 +79,4 @@ bench: setup
 	@scripts/bench
 
 clean:
-	rm -rf .build/o-* .build/lint-* .build/linux-6.12 .build/results
+	rm -rf .build/o-* .build/lint-* .build/bisect .build/baseline .build/linux-6.12 .build/results
