@@ -167,6 +167,8 @@ def feature_verdict(name, base, ours, expected):
 
 def first_verdict(name, base, ours, options_on, expected):
     """(verdict, reason); None as verdict asks for more runs."""
+    if ABSENT in (base.status, ours.status):
+        return BROKEN, f"did not run on {'base' if base.status == ABSENT else 'ours'}"
     if ours.splat and not base.splat:
         return BROKEN, f"the kernel complains: {ours.splat}"
     if options_on and is_feature(name) and base.status != PASS:

@@ -53,6 +53,7 @@ class Builder:
     def __init__(self, work, tree, jobs):
         self.work, self.tree, self.jobs = work, tree, jobs
         self.env = environment()
+        self.begun = set()      # columns with a build in this run
         self.deps = {}          # column -> files that its objects depend on
         self.extra = {}         # column -> {object to build outside of the folders: files}
         self.tools = {}         # arch -> versions of its compiler and linker
@@ -139,7 +140,19 @@ class Builder:
                         os.unlink(path)
         else:
             marker.touch()
+        if column not in self.begun:
+            self.begun.add(column)
+            self.forget(column)
         self.deps.pop(column, None)
+
+    def forget(self, column):
+        """Drop what an earlier run compiled: make would not show its warnings again."""
+        out = self.out(column)
+        for obj in self.extra.get(column, ()):
+            (out / obj).unlink(missing_ok=True)
+        for folder in FOLDERS[arch_of(column)]:
+            for obj in (out / folder).rglob("*.o"):
+                obj.unlink()
 
     # Steps
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Boots the kernels of the last prefix."""
 import sys
+from pathlib import Path
 
 from .common import IMAGE, LONG, SCRIPTS, TOP, arch_of, cell, is_on
 
@@ -53,7 +54,7 @@ class Last:
         for command in steps:
             status, output = self.builder.run(command, log)
             if status:
-                return f"{command[0].name} failed with {status}, see {log}"
+                return f"{Path(command[0]).name} failed with {status}, see {log}"
         initrd.unlink()
         shown = [line for line in output.splitlines() if line.strip()]
         return f"boot: {shown[0].strip() if shown else 'passed'}"

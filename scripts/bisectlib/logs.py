@@ -10,7 +10,7 @@ DOC_WARNING = re.compile(r"^(\S+?)(?::\d+)?: WARNING: (.*)$")
 # Where the checkout is, seen from the build directory or from the root.
 PLACE = re.compile(r"^(?:/.*?/linux/|(?:\.\./)+linux/|(?:\.\./)+)")
 ERROR = re.compile(r"error:|Error \d|undefined (?:reference|!)|undefined!|\*\*\* No rule")
-REMARK = re.compile(r"^[^\n:]*:\d+: (?:\w+):([A-Z_]+):.*$", re.M)
+REMARK = re.compile(r"^[^\n:]*:\d+: (?:\w+):([A-Z0-9_]+):.*$", re.M)
 
 
 def warnings(log, *patterns):

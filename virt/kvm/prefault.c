@@ -89,7 +89,8 @@ static int kvm_pre_fault_range(struct kvm_vcpu *vcpu,
  * * -EINTR if a signal is pending
  * * -EOPNOTSUPP if the vCPU's MMU mode is not supported
  * * -ENOENT if there is no memslot at the first page
- * * -EAGAIN if that memslot is being deleted or moved
+ * * -EAGAIN if that memslot is being deleted or moved, or the VM's first one
+ *   being added
  * * -EHWPOISON if the first page is poisoned
  * * -ENOMEM if there is no memory
  */

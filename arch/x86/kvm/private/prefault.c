@@ -30,6 +30,7 @@ bool kvm_arch_can_pre_fault(struct kvm_vcpu *vcpu)
  * Return: 0 if the page is mapped, 1 if the caller is to try again, or
  *
  * * -ENOENT if the gfn is MMIO
+ * * -EAGAIN if the VM's first memslot is still being added
  * * -EFAULT, -EHWPOISON or -ENOMEM as for a guest's access
  */
 int kvm_arch_pre_fault_page(struct kvm_vcpu *vcpu, gpa_t gpa)
@@ -40,9 +41,10 @@ int kvm_arch_pre_fault_page(struct kvm_vcpu *vcpu, gpa_t gpa)
 	if (kvm_check_request(KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, vcpu))
 		kvm_mmu_free_obsolete_roots(vcpu);
 
+	/* The first memslot is visible before it gets its quota of tables. */
 	r = kvm_mmu_reload(vcpu);
 	if (r)
-		return r;
+		return r == -ENOSPC ? -EAGAIN : r;
 
 	/* A prefetch neither sets the accessed bit nor prepares an exit. */
 	r = kvm_mmu_do_page_fault(vcpu, gpa, 0, true, NULL);
