@@ -6,6 +6,8 @@ import shlex
 import shutil
 import subprocess
 
+from checks.common import clean_env
+
 from .common import (CROSS, FOLDERS, LONG, SCRIPTS, TOP, Missing, arch_of, cell, config_text,
                      digest, fragments, is_on)
 from .logs import first_error, warnings
@@ -14,20 +16,6 @@ from .paths import SOURCE, STANDINS, affected, named, standin, unaffected
 # A patch may add code before a user can choose the option that builds it: the
 # symbol is then switched on without a prompt.
 HIDDEN, PROMPT = "KVM_GUEST_MEMFD", "KVM_SW_PROTECTED_VM"
-
-
-def environment():
-    """Same input, same output, same keys of ccache."""
-    env = dict(os.environ, LC_ALL="C", LOCALVERSION="", CCACHE_NOHASHDIR="1",
-               CCACHE_BASEDIR=str(TOP), CCACHE_SLOPPINESS="time_macros",
-               KBUILD_BUILD_TIMESTAMP="Thu Jan  1 00:00:00 UTC 1970",
-               KBUILD_BUILD_USER="gmem", KBUILD_BUILD_HOST="gmem",
-               KBUILD_BUILD_VERSION="1",
-               # The kernel's Python tools want Debian's modules.
-               PATH="/usr/bin:" + os.environ["PATH"])
-    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
-        env.pop(name, None)
-    return env
 
 
 def dependencies(out, tree):
@@ -51,8 +39,9 @@ class Builder:
     """Builds what the checkout holds. Each step's output goes to a log."""
 
     def __init__(self, work, tree, jobs):
-        self.work, self.tree, self.jobs = work, tree, jobs
-        self.env = environment()
+        self.work, self.tree = work, tree
+        # The kernel's Python tools want Debian's modules.
+        self.env = clean_env(LC_ALL="C", JOBS=str(jobs), PATH="/usr/bin:" + os.environ["PATH"])
         self.begun = set()      # columns with a build in this run
         self.deps = {}          # column -> files that its objects depend on
         self.extra = {}         # column -> {object to build outside of the folders: files}
@@ -83,12 +72,9 @@ class Builder:
         return done.returncode, done.stdout
 
     def make(self, column, log, *targets):
-        arch = arch_of(column)
-        cross = CROSS[arch]
         return self.run(
-            ["make", "-C", self.tree.where, f"O={self.out(column)}", f"ARCH={LONG[arch]}",
-             "W=1", f"CROSS_COMPILE={cross}", f"CC=ccache {cross}gcc", "HOSTCC=ccache gcc",
-             "--output-sync", f"-j{self.jobs}", *targets], log)
+            [SCRIPTS / "kbuild", "-r", "-a", LONG[arch_of(column)], "-t", self.tree.where,
+             "-o", self.out(column), "--", "W=1", "--output-sync", *targets], log)
 
     # What a build directory holds
 

@@ -22,14 +22,7 @@ COMMAND = re.compile(r"\s+(?P<command>(?:(?:ccache )?gcc\s.*\s-c\s+-o\s+\S+|spar
 
 
 def kmake(tree, out, *args):
-    """Like scripts/kbuild, so that both share what ccache holds."""
-    cache = "ccache " if shutil.which("ccache") else ""
-    env = clean_env(
-        LC_ALL="C", LOCALVERSION="", CCACHE_NOHASHDIR="1", CCACHE_BASEDIR=str(SCRIPTS.parent),
-        CCACHE_SLOPPINESS="time_macros", KBUILD_BUILD_TIMESTAMP="Thu Jan  1 00:00:00 UTC 1970",
-        KBUILD_BUILD_USER="gmem", KBUILD_BUILD_HOST="gmem", KBUILD_BUILD_VERSION="1")
-    return run(["make", "-k", "-C", tree, f"O={out}", "ARCH=x86_64", "CROSS_COMPILE=",
-                f"CC={cache}gcc", f"HOSTCC={cache}gcc", f"-j{os.cpu_count()}", *args], env=env)
+    return run([SCRIPTS / "kbuild", "-r", "-t", tree, "-o", out, "--", "-k", *args])
 
 
 def prepare(tree, out):

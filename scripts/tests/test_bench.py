@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """scripts/bench: reading samples, medians, the promises."""
 
-import importlib.util
 import unittest
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
-PATH = Path(__file__).resolve().parent.parent / "bench"
-LOADER = SourceFileLoader("bench", str(PATH))
-SPEC = importlib.util.spec_from_loader("bench", LOADER)
-bench = importlib.util.module_from_spec(SPEC)
-LOADER.exec_module(bench)
+from script import load
+
+bench = load("bench")
 
 REPORT = """@@@ begin bench/gmem_bench limit=900
 {"bench": "toggle_4k", "kernel": "6.1", "ns": 1500, "bytes": 0}

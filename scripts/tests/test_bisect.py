@@ -1,41 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests of the logic of scripts/bisect and scripts/rebase-table."""
+"""Tests of the logic of scripts/bisect."""
 import contextlib
-import importlib.machinery
-import importlib.util
 import io
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
 
-sys.dont_write_bytecode = True
-SCRIPTS = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(SCRIPTS))
+from script import load  # puts what is imported next into the path
 
 from bisectlib import build, last, logs, patchcheck, paths, table  # noqa: E402
 from bisectlib import run as run_  # noqa: E402
 from bisectlib.common import CROSS, Cache, Missing, cell  # noqa: E402
 from bisectlib.tree import Tree  # noqa: E402
 
-
-def load(name):
-    """Import a script that has no .py at its end."""
-    loader = importlib.machinery.SourceFileLoader(name.replace("-", "_"),
-                                                  str(SCRIPTS / name))
-    module = importlib.util.module_from_spec(
-        importlib.util.spec_from_loader(loader.name, loader))
-    loader.exec_module(module)
-    return module
-
-
 bisect = load("bisect")
-rebase = load("rebase-table")
 
 KVM_COMMAND = (
     "ccache gcc -Wp,-MMD,arch/x86/kvm/../../../virt/kvm/.kvm_main.o.d -I./include -O2 "
@@ -379,6 +362,7 @@ class Compiler(Repository):
         super().setUp()
         self.git("checkout", "-q", "base")
         (self.main / "Makefile").write_text(self.MAKEFILE)
+        (self.main / "Kbuild").touch()
         self.commit("virt/a.c", "int old(void) { return 0; }\n", amend=True)
         self.git("checkout", "-q", "-B", "series")
         self.args.arch = ["x86"]
@@ -475,23 +459,6 @@ class Style(Repository):
         self.commit("MAINTAINERS", "virt/c.c\n")
         self.commit("virt/c.c", asks)
         self.assertEqual(self.cell()["status"], "ok")
-
-
-class Madison(unittest.TestCase):
-    TEXT = (" linux-source-6.1 | 6.1.192-2 | http://x security/main amd64 Packages\n"
-            " linux-source-6.1 | 6.1.99-1 | http://x bookworm/main amd64 Packages\n"
-            " linux-source-6.1 | 6.1.192-2 | http://x updates/main amd64 Packages\n"
-            " linux-source-6.1 | 6.1.200-1 | http://x security/main Sources\n"
-            " linux-source-6.12 | 6.12.1-1 | http://x security/main amd64 Packages\n")
-
-    def test_versions_in_order_without_doubles(self):
-        self.assertEqual(rebase.offered(self.TEXT, "linux-source-6.1"),
-                         ["6.1.99-1", "6.1.192-2"])
-
-    def test_table_shows_the_conflict(self):
-        row = {"version": "6.1.1-1", "counts": dict.fromkeys(rebase.KINDS, 0),
-               "conflict": "patches/a.patch: conflict in b.c", "build": None}
-        self.assertIn("6.1.1-1: patches/a.patch: conflict in b.c", rebase.table([row]))
 
 
 if __name__ == "__main__":

@@ -1,25 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tests of the watchdog, of the choice of accelerator and of the manifest."""
 
-import importlib.machinery
-import importlib.util
-import sys
 import tempfile
 import unittest
 from pathlib import Path
 
-SCRIPTS = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(SCRIPTS))
-
-
-def load(name):
-    """Import a script that has no .py in its name."""
-    loader = importlib.machinery.SourceFileLoader(name, str(SCRIPTS / name))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
-    sys.dont_write_bytecode = True
-    loader.exec_module(module)
-    return module
-
+from script import load
 
 boot = load("boot")
 check = load("check")

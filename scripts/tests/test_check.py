@@ -2,27 +2,14 @@
 """The logic of scripts/check: host tests get their words, and end at their limit."""
 
 import argparse
-import importlib.machinery
-import importlib.util
-import sys
 import tempfile
 import time
 import unittest
 from pathlib import Path
 
-SCRIPTS = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(SCRIPTS))
-sys.dont_write_bytecode = True
+from script import SCRIPTS, load
 
-
-def load_check():
-    loader = importlib.machinery.SourceFileLoader("check", str(SCRIPTS / "check"))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("check", loader))
-    loader.exec_module(module)
-    return module
-
-
-check = load_check()
+check = load("check")
 ARGS = argparse.Namespace(tree=Path("/t"), results=Path("/r"), quick=False)
 
 

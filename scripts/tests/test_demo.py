@@ -3,19 +3,14 @@
 
 import argparse
 import contextlib
-import importlib.util
 import io
-import sys
 import tempfile
 import unittest
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
-SCRIPTS = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(SCRIPTS))
-loader = SourceFileLoader("demo", str(SCRIPTS / "demo"))
-demo = importlib.util.module_from_spec(importlib.util.spec_from_loader("demo", loader))
-loader.exec_module(demo)
+from script import load
+
+demo = load("demo")
 
 READ = "mapping=read /proc/PID/mem=read process_vm_readv=read -> ok"
 REFUSED = "mapping=SIGBUS /proc/PID/mem=EIO process_vm_readv=EFAULT -> ok"

@@ -2,8 +2,6 @@
 """The logic of scripts/lint: each check fires on a broken input, and only there."""
 
 import collections
-import importlib.machinery
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -12,9 +10,9 @@ import unittest
 import unittest.mock
 from pathlib import Path
 
-SCRIPTS = Path(__file__).resolve().parent.parent
+from script import SCRIPTS, load
+
 sys.path.insert(0, str(SCRIPTS / "checks"))
-sys.dont_write_bytecode = True
 
 import builds  # noqa: E402
 import common  # noqa: E402
@@ -22,14 +20,7 @@ import gates  # noqa: E402
 import text  # noqa: E402
 
 
-def load_lint():
-    loader = importlib.machinery.SourceFileLoader("lint", str(SCRIPTS / "lint"))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("lint", loader))
-    loader.exec_module(module)
-    return module
-
-
-lint = load_lint()
+lint = load("lint")
 SPDX = "// SPDX-License-Identifier: GPL-2.0-only\n"
 
 
