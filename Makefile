@@ -12,7 +12,7 @@ BASE	?=
 INITRD	:= $(OUT)/shell.cpio.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-more tree refresh series hooks rebase build demo check quick lint baseline bisect shell bench clean
+.PHONY: help setup setup-more tree refresh series hooks rebase build demo check quick lint baseline bisect deb shell bench clean
 
 help:
 	@echo 'First:'
@@ -25,6 +25,8 @@ help:
 	@echo '  make baseline  every general KVM selftest, unpatched kernel against ours'
 	@echo '  make bisect    every prefix of the series: builds, warnings, style (1 h)'
 	@echo '  make bench     figures, side by side with mainline 6.12'
+	@echo 'Package:'
+	@echo "  make deb       Debian's cloud kernel with the series as a .deb (90 min)"
 	@echo 'Source:'
 	@echo '  make tree      base kernel plus series in .build/linux, branch "series"'
 	@echo '  make refresh   fold the commits of that branch back into this repository'
@@ -75,8 +77,11 @@ baseline: setup-more tree
 bisect: setup-more tree
 	@scripts/bisect
 
+deb: setup-more tree
+	@scripts/deb
+
 bench: setup
 	@scripts/bench
 
 clean:
-	rm -rf .build/o-* .build/lint-* .build/bisect .build/baseline .build/linux-6.12 .build/results
+	rm -rf .build/o-* .build/lint-* .build/bisect .build/baseline .build/deb .build/linux-6.12 .build/results
