@@ -63,13 +63,15 @@ ARCHES = {a.name: a for a in (
          (Kernel("base", "unpatched", X86), Kernel("on", "ours, options on", (*X86, "gmem")),
           Kernel("off", "ours, options off", X86)),
          {"default": ()}, "qemu-system-x86_64"),
-    # No option of ours can be chosen there yet: on and off are one kernel.
+    # arm64 has no option of the series to choose yet: on and off are one kernel.
     Arch("arm64", "aarch64", "arch/arm64/boot/Image",
          (Kernel("base", "unpatched", ("arm64",)),
           Kernel("both", "ours, options on = off", ("arm64",))),
          {"nvhe": ("kvm-arm.mode=nvhe",), "protected": ("kvm-arm.mode=protected",)},
          "qemu-system-aarch64"),
 )}
+# What KVM says when it is up, where the mode is something to ask for.
+SIGNS = {"nvhe": "]: Hyp mode initialized", "protected": "]: Protected nVHE mode initialized"}
 # Ordinary VMs that fault pages in, by backing; one that logs dirty pages; one
 # whose memslots come and go.
 LOCK_WORKLOADS = {
@@ -126,14 +128,23 @@ class Result:
 
 
 def complaints(console):
-    """{test: first complaint of the kernel during it}"""
+    """{test: complaints of the kernel during it, a line each}"""
     found = {}
     for record in ktap.find_splats(console):
         name = record.name.removeprefix("console/").removeprefix(GROUP + "/")
         name = {"boot": "kvm-load", "between-tests": "kvm-unload"}.get(name, name)
         if record.status != PASS:
-            found.setdefault(name, record.message)
+            found[name] = "\n".join(filter(None, (found.get(name), record.message)))
     return found
+
+
+def new_complaint(base, ours):
+    """A complaint in OURS whose text, but for numbers, is in no run of BASE."""
+    def lines(runs):
+        return {re.sub(r"0x[0-9a-f]+|\d+", "N", line): line
+                for run in runs for line in run.splat.splitlines()}
+    new = lines(ours)
+    return next((new[text] for text in sorted(new.keys() - lines(base).keys())), "")
 
 
 def differences(base, ours):
@@ -169,8 +180,9 @@ def first_verdict(name, base, ours, options_on, expected):
     """(verdict, reason); None as verdict asks for more runs."""
     if ABSENT in (base.status, ours.status):
         return BROKEN, f"did not run on {'base' if base.status == ABSENT else 'ours'}"
-    if ours.splat and not base.splat:
-        return BROKEN, f"the kernel complains: {ours.splat}"
+    complaint = new_complaint([base], [ours])
+    if complaint:
+        return BROKEN, f"the kernel complains: {complaint}"
     if options_on and is_feature(name) and base.status != PASS:
         return feature_verdict(name, base, ours, expected)
     reasons = differences(base, ours)
@@ -197,6 +209,9 @@ def final_verdict(base, ours):
     good = [sum(r.status == PASS for r in runs) for runs in (base, ours)]
     counts = (f"passed {good[0]} of {len(base)} on base, "
               f"{good[1]} of {len(ours)} on ours")
+    complaint = new_complaint(base, ours)
+    if complaint:
+        return BROKEN, f"the kernel complains: {complaint}"
     if good[1] == len(ours):
         if good[0] < len(base):
             return (FLAKY if good[0] else BETTER), counts

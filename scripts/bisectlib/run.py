@@ -3,7 +3,7 @@
 import time
 
 from .build import Builder
-from .common import COLUMNS, FORMAT, Cache, Missing, arch_of, cell, digest
+from .common import COLUMNS, FORMAT, Cache, arch_of, cell, digest
 from .last import Last
 from .patchcheck import PatchChecks
 from .paths import alone_of
@@ -96,8 +96,6 @@ class Bisect:
             log.unlink(missing_ok=True)
             cells[column] = self.builder.link(column, step, log)
             print(f"last {column}: {cells[column]['note']}", flush=True)
-            if cells[column]["status"] == "fail":
-                raise Missing(f"the last prefix does not build, see {log}")
         return cells
 
     def boot(self, step, cells):
@@ -114,6 +112,9 @@ class Bisect:
                                    for a in self.args.arch}}
         last = {} if self.args.no_build else self.link(steps[-1])
         rows, before = [], None
+        if any(c["status"] == "fail" for c in last.values()):
+            save(self.args.results, rows, last, self.meta)
+            return rows, last
         for step in steps:
             begin = time.monotonic()
             row = self.prefix(step, before)

@@ -40,7 +40,7 @@ def checkpatch(ctx):
     jobs = [(["--no-tree", m], m.name) for m in mails(ctx)]
     # The cover letter is the one mail without a diff.
     jobs[:1] = [(["--ignore", "NOT_UNIFIED_DIFF", *args], name) for args, name in jobs[:1]]
-    jobs += [(["--no-tree", "-f", ctx.tree / f], f) for f in ctx.new]
+    jobs += [(["--no-tree", "-f", f], f) for f in ctx.new]
 
     def one(job):
         out, _ = run([tool, "--strict", "--terse", "--show-types", "--no-summary",

@@ -76,6 +76,14 @@ class WorkTree:
                             '--untracked-files=normal')
         return out.split('\0')[0][3:] or None
 
+    def forgotten(self):
+        """Return a file that only Debian's packaging keeps out of `git status`, or None."""
+        rules = (read_file(os.path.join(self.git.path, '.gitignore')) or b'').splitlines(True)
+        excludes = os.path.join(self.git.dir, 'series-excludes')
+        write_file(excludes, b''.join(r for r in rules if r.strip() not in (b'/*', b'!/debian/')))
+        out = self.git.text('ls-files', '-z', '--others', f'--exclude-from={excludes}')
+        return out.split('\0')[0] or None
+
     def keep(self):
         """Save commits and uncommitted changes under a ref; return it."""
         ref = f'{DISCARDED}/{self.count_discarded() + 1}'

@@ -80,6 +80,22 @@ class VerdictTests(unittest.TestCase):
         self.assertEqual(self.first("6.1/a", PASSED, loud), "BROKEN")
         self.assertEqual(self.first("6.1/a", loud, loud), "same")
 
+    def test_other_complaint(self):
+        loud, same, other, both = (Result("pass", splat=s) for s in (
+            "[ 1.5] WARNING: CPU: 0 at a.c:7 f+0x1", "[ 2.5] WARNING: CPU: 1 at a.c:9 f+0xaf",
+            "[ 1.5] WARNING: CPU: 0 at b.c:7 f+0x1",
+            "[ 1.5] WARNING: CPU: 0 at a.c:7 f+0x1\n[ 1.5] BUG: x"))
+        self.assertEqual(self.first("6.1/a", loud, same), "same")
+        self.assertEqual(self.first("6.1/a", loud, other), "BROKEN")
+        self.assertEqual(self.first("6.1/a", loud, both), "BROKEN")
+        self.assertEqual(self.first("6.1/a", both, loud), "same")
+
+    def test_complaint_while_repeating(self):
+        loud = Result("pass", splat="WARNING: x")
+        runs = [FAILED, PASSED]
+        self.assertEqual(baseline.final_verdict(runs, [FAILED, loud])[0], "BROKEN")
+        self.assertEqual(baseline.final_verdict([FAILED, loud], [FAILED, loud])[0], "flaky")
+
     def test_feature(self):
         name = "6.12/pre_fault_memory_test"
         self.assertEqual(self.first(name, SKIPPED, PASSED), "new")

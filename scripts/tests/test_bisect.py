@@ -367,10 +367,10 @@ class Compiler(Repository):
         self.git("checkout", "-q", "-B", "series")
         self.args.arch = ["x86"]
 
-    def rows(self):
+    def rows(self, linked=cell("ok", "linked")):
         def link(builder, column, *_):
             builder.extra[column] = {}
-            return cell("ok", "linked")
+            return linked
 
         with mock.patch.object(build.Builder, "link", link), \
              mock.patch.object(patchcheck.PatchChecks, "checkpatch", lambda *_: cell("ok")), \
@@ -388,6 +388,11 @@ class Compiler(Repository):
         self.assertIn("W=1: virt/b.c: no previous prototype for 'fresh'", bad[0])
         self.assertIn("x86-off: virt/c.c:1:14: error: expected expression", bad[1])
         self.assertEqual(table.failures(self.rows(), {}), bad)
+
+    def test_a_tip_that_does_not_build_is_a_failure(self):
+        self.assertEqual(self.rows(cell("fail", "x.c:1: error")), [])
+        text = (self.args.results / "bisect.txt").read_text()
+        self.assertIn("FAIL last x86-off: x.c:1: error", text)
 
 
 class Dependencies(unittest.TestCase):

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tests of the watchdog, of the choice of accelerator and of the manifest."""
 
+import os
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
-from script import load
+from script import SCRIPTS, load
 
 boot = load("boot")
 check = load("check")
@@ -27,6 +29,22 @@ class WatchTests(unittest.TestCase):
         self.assertIn("a/b", watch.verdict(late))
         watch.feed(b"@@@ end a/b rc=0 secs=1\n", late)
         self.assertIsNone(watch.verdict(late))
+
+
+class SignalTests(unittest.TestCase):
+    def test_the_machine_ends_with_its_script(self):
+        with tempfile.TemporaryDirectory() as tmp:
+            qemu, pid = Path(tmp, "qemu"), Path(tmp, "pid")
+            os.mkfifo(pid)
+            qemu.write_text(f"#!/bin/sh\necho $$ >{pid}\nexec sleep 100\n")
+            qemu.chmod(0o755)
+            script = subprocess.Popen(
+                [SCRIPTS / "boot", "--qemu", qemu, "-k", qemu, "-i", qemu, "-l", tmp])
+            machine = int(pid.read_text())
+            script.terminate()
+            self.assertEqual(script.wait(), boot.ERROR)
+            with self.assertRaises(ProcessLookupError):
+                os.kill(machine, 0)
 
 
 class AcceleratorTests(unittest.TestCase):

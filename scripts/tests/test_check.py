@@ -2,6 +2,8 @@
 """The logic of scripts/check: host tests get their words, and end at their limit."""
 
 import argparse
+import contextlib
+import io
 import tempfile
 import time
 import unittest
@@ -33,6 +35,12 @@ class Limit(unittest.TestCase):
         self.assertEqual(status, 127)
         self.assertIn("/nonexistent", text)
 
+    def test_a_child_that_left_its_session(self):
+        begin = time.monotonic()
+        text, status = check.run_limited(["sh", "-c", "echo x; setsid sleep 40 & wait"], 1)
+        self.assertEqual((text, status), ("x\n", check.ktap.EXIT_KILLED))
+        self.assertLess(time.monotonic() - begin, 30)
+
     def test_children_end_too(self):
         with tempfile.TemporaryDirectory() as folder:
             fifo = Path(folder) / "alive"
@@ -45,6 +53,12 @@ class Limit(unittest.TestCase):
 
 
 class Manifest(unittest.TestCase):
+    def test_nothing_to_run(self):
+        with contextlib.redirect_stderr(io.StringIO()) as err:
+            self.assertEqual(check.main(["--tests", "none/*"]), check.MISS)
+            self.assertEqual(check.main(["--quick", "--tests", "kunit/*"]), check.MISS)
+        self.assertIn("no test that boots nothing", err.getvalue())
+
     def test_host_and_guest(self):
         host, guest = check.split_host("@host\nlint 10 scripts/lint --ktap\n@default\na 5 ours/a\n")
         self.assertEqual(host, [["lint", "10", "scripts/lint", "--ktap"]])

@@ -257,6 +257,15 @@ class TestGuards(Case):
         self.assertEqual(self.git('show', 'refs/series/discarded/1:virt/kvm/loose.c'),
                          'int loose;')
 
+    def test_a_file_hidden_by_debian(self):
+        self.three()
+        self.write(self.linux, '.gitignore', '*.o\n/*\n!/debian/\n')
+        self.git('add', '-f', '.gitignore')
+        self.git('commit', '-q', '-m', 'Ignore')
+        self.write(self.linux, 'virt/kvm/loose.c', 'int loose;\n')
+        self.write(self.linux, 'virt/kvm/loose.o', '')
+        self.assertIn('virt/kvm/loose.c is in no commit', self.series('refresh', status=1))
+
     def test_uncommitted_changes(self):
         self.three()
         self.edit(self.linux, 'virt/kvm/main.c', 'int line_1;', 'int line_one;')
