@@ -30,6 +30,8 @@ SPLAT = re.compile(
     r"|general protection fault[,:]|unable to handle|invalid opcode: "
     r"|Bad page (?:state|map)|refcount_t: |Kernel panic|stack-protector: "
     r"|list_(?:add|del) corruption|kobject_\w+.* failed|DEBUG_LOCKS_WARN_ON")
+# No defect, though the next line but one starts a call trace.
+NO_MEMORY = re.compile(r"page allocation failure: |vmalloc error: ")
 # A splat runs on for some lines; what follows closely belongs to it.
 SPLAT_LINES = 80
 
@@ -238,7 +240,7 @@ class Judge:
 def find_splats(lines):
     """Kernel complaints as records, named after the test that was running."""
     out = []
-    test, quiet = "boot", 0
+    test, quiet, traces = "boot", 0, 0
     for line in lines:
         begin = BEGIN.search(line)
         if begin:
@@ -247,6 +249,10 @@ def find_splats(lines):
             test, quiet = "between-tests", 0
         elif quiet:
             quiet -= 1
+        elif NO_MEMORY.search(line):
+            traces += 1
+        elif traces and "Call Trace:" in line:
+            traces -= 1
         elif SPLAT.search(line):
             out.append(Record(f"console/{test}", ERROR, line.strip()))
             quiet = SPLAT_LINES

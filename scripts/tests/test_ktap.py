@@ -159,6 +159,13 @@ class WholeTests(unittest.TestCase):
         return "".join(f"@@@ begin d/{t} limit=1\n@@@ end d/{t} rc={c} secs=0\n"
                        for t, c in (("kvm-load", 0), ("t", rc), ("kvm-unload", 0)))
 
+    def test_an_allocation_that_fails_is_no_splat(self):
+        trace = ["x: vmalloc error: size 4, vm_struct allocation failed", "CPU: 1 PID: 105",
+                 "Call Trace:", " f+0x1/0x2"]
+        self.assertEqual([r.status for r in ktap.find_splats(trace)], ["pass"])
+        self.assertEqual([r.status for r in ktap.find_splats(
+            [*trace, "Call Trace:"])], ["error"])
+
     def test_exit_codes(self):
         self.assertEqual(self.outcome(self.report(0))[0], 0)
         self.assertEqual(self.outcome(self.report(1))[0], 1)

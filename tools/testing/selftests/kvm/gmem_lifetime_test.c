@@ -169,6 +169,37 @@ GMEM_TEST(poisoned_page)
 	check_poison(GMEM_PRIVATE);
 }
 
+/* The machine finds the error, no process touches it. */
+GMEM_TEST(poisoned_private_page)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+	struct kvm_run *run = w.vcpu->run;
+	struct gmem_run end;
+	char pfn[32];
+
+	guest_fills(&w, 3, 0x33);
+	guest_fills(&w, 4, 0x44);
+	assert_host(&w, 3, 0x33);
+	snprintf(pfn, sizeof(pfn), "%#lx", gmem_physical_address(host(&w, 3)) / PG);
+	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
+	if (!put("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn))
+		gmem_skip("corrupt-pfn: %s", strerror(errno));
+	assert_guest(&w, 4, 0x44);
+	end = gmem_cmd(w.vcpu, GMEM_CMD_READ, gpa(3), 0);
+	TEST_ASSERT(end.exit == GMEM_EXIT_FAULT && end.err == EHWPOISON,
+		    "exit %d, errno %d", end.exit, end.err);
+	ASSERT_EQ(run->memory_fault.gpa, gpa(3));
+	ASSERT_EQ(run->memory_fault.size, PG);
+	ASSERT_EQ(run->memory_fault.flags, KVM_MEMORY_EXIT_FLAG_PRIVATE);
+	ASSERT_ERRNO(__gmem_allocate(w.slot.fd, 0, PAGES * PG), EHWPOISON);
+	assert_no_host(&w, 3);
+	gmem_punch(w.slot.fd, 3 * PG, PG);
+	ASSERT_OK(__gmem_allocate(w.slot.fd, 0, PAGES * PG));
+	ASSERT_EQ(gmem_resume(w.vcpu), 0);
+	assert_guest(&w, 3, 0);
+	assert_guest(&w, 4, 0x44);
+}
+
 GMEM_TEST(migration)
 {
 	struct world w = make_world(GMEM_SLOT_INPLACE);

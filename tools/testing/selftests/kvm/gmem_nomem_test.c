@@ -1,0 +1,567 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Private guest memory: each allocation of each call fails once, and whatever
+ * can be seen of the VM is as before.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+
+#include "gmem_harness.h"
+#include "gmem_world.h"
+
+#define MORE	4		/* pages of a second file, above the slot */
+#define MAX_NTH	400		/* more allocations than any call here makes */
+
+/* A world with a second file that has no slot at first */
+struct nomem_world {
+	struct world w;
+	int fd;
+	u8 *hva;
+};
+
+struct view {
+	int host[PAGES + MORE];	/* byte, or -1: SIGBUS */
+	int guest[PAGES];	/* byte */
+	int unused_fd;
+	bool second_slot;
+};
+
+struct call {
+	/* Before each attempt; may be %NULL */
+	void (*prepare)(struct nomem_world *nw);
+	/* As a system call; must not fail by itself */
+	int (*run)(struct nomem_world *nw);
+	/* Takes back what a run that succeeded has done */
+	void (*undo)(struct nomem_world *nw);
+};
+
+static void write_knob(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0)
+		gmem_skip("%s: %s; kernel without fault injection", path, strerror(errno));
+	TEST_ASSERT(write(fd, value, strlen(value)) == (ssize_t)strlen(value),
+		    "write to %s: %s", path, strerror(errno));
+	close(fd);
+}
+
+static void read_knob(const char *path, char *value, size_t size)
+{
+	int fd = open(path, O_RDONLY);
+	ssize_t len = fd < 0 ? -1 : read(fd, value, size - 1);
+
+	TEST_ASSERT(len > 0, "read of %s: %s", path, strerror(errno));
+	value[len] = '\0';
+	close(fd);
+}
+
+/*
+ * How allocations of this thread fail: the one of that number, or all from the
+ * slab once it has taken so many bytes.  Only the latter gets through to the
+ * caller where a second attempt follows the first.
+ */
+enum failure { FAIL_ONE, FAIL_REST };
+
+/* So many bytes more with each attempt; objects here are as large at least */
+#define REST_STEP	64
+
+#define TIMES	"1000000"	/* more failures than there will be */
+
+static int nth_fd, all_fd;	/* open before anything can fail */
+
+/* Let allocations of every kind and size fail.  Silently: many will. */
+static void enable_failures(void)
+{
+	write_knob("/sys/kernel/debug/failslab/task-filter", "Y");
+	write_knob("/sys/kernel/debug/failslab/probability", "100");
+	write_knob("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
+	write_knob("/sys/kernel/debug/failslab/verbose", "0");
+	write_knob("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
+	write_knob("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N");
+	write_knob("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+	write_knob("/sys/kernel/debug/fail_page_alloc/verbose", "0");
+	nth_fd = open("/proc/thread-self/fail-nth", O_RDWR);
+	all_fd = open("/proc/thread-self/make-it-fail", O_RDWR);
+}
+
+static void write_number(int fd, unsigned int value)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%u", value);
+
+	TEST_ASSERT(pwrite(fd, text, len, 0) == len, "no failures: %s", strerror(errno));
+}
+
+static void begin_failure(enum failure failure, unsigned int nth)
+{
+	char text[16];
+
+	if (failure == FAIL_ONE) {
+		write_number(nth_fd, nth);
+		return;
+	}
+	snprintf(text, sizeof(text), "%u", (nth - 1) * REST_STEP);
+	write_knob("/sys/kernel/debug/failslab/times", TIMES);
+	write_knob("/sys/kernel/debug/failslab/space", text);
+	write_number(all_fd, 1);
+}
+
+/* True: a failure has come.  Keeps errno. */
+static bool end_failure(enum failure failure)
+{
+	char text[16] = {};
+	int err = errno;
+	bool failed;
+
+	if (failure == FAIL_ONE) {
+		TEST_ASSERT(pread(nth_fd, text, sizeof(text) - 1, 0) > 0, "fail-nth");
+		failed = !atoi(text);
+		write_number(nth_fd, 0);
+	} else {
+		write_number(all_fd, 0);
+		read_knob("/sys/kernel/debug/failslab/times", text, sizeof(text));
+		failed = atoi(text) != atoi(TIMES);
+	}
+	errno = err;
+	return failed;
+}
+
+static struct nomem_world make_nomem_world(enum gmem_kind kind, u64 flags)
+{
+	struct nomem_world nw = { .w = make_world(kind) };
+
+	enable_failures();
+	nw.fd = gmem_create(nw.w.vm->fd, MORE * PG, flags);
+	nw.hva = flags & GUEST_MEMFD_FLAG_MMAP ? gmem_mmap(nw.fd, MORE * PG, 0) :
+						 gmem_mmap_anon(MORE * PG);
+	/* What stays open must not count as a leak. */
+	gmem_vm_stat(nw.w.vm, "pages_4k");
+	return nw;
+}
+
+static int add_second(struct nomem_world *nw)
+{
+	return __gmem_set_region2(nw->w.vm->fd, SLOT + 1, KVM_MEM_GUEST_MEMFD,
+				  gpa(PAGES), MORE * PG, nw->hva, nw->fd, 0);
+}
+
+static int delete_second(struct nomem_world *nw)
+{
+	return __gmem_set_region2(nw->w.vm->fd, SLOT + 1, 0, gpa(PAGES), 0,
+				  NULL, -1, 0);
+}
+
+static bool second_slot_exists(const struct nomem_world *nw)
+{
+	int vm = nw->w.vm->fd;
+
+	if (__gmem_set_region2(vm, SLOT + 2, 0, gpa(PAGES), PG, nw->hva, -1, 0)) {
+		ASSERT_EQ(errno, EEXIST);
+		return true;
+	}
+	gmem_set_region2(vm, SLOT + 2, 0, gpa(PAGES), 0, NULL, -1, 0);
+	return false;
+}
+
+static int host_sees(const u8 *addr)
+{
+	u8 value;
+
+	return gmem_host_read(addr, &value) ? value : -1;
+}
+
+static struct view look(const struct nomem_world *nw)
+{
+	const struct world *w = &nw->w;
+	struct view view = {};
+	unsigned int i;
+
+	for (i = 0; i < PAGES; i++) {
+		view.host[i] = host_sees(host(w, i));
+		view.guest[i] = gmem_cmd_result(w->vcpu, GMEM_CMD_READ, gpa(i), 0);
+	}
+	for (i = 0; i < MORE; i++)
+		view.host[PAGES + i] = host_sees(nw->hva + i * PG);
+	view.second_slot = second_slot_exists(nw);
+	view.unused_fd = dup(STDOUT_FILENO);
+	close(view.unused_fd);
+	return view;
+}
+
+static void assert_same(const struct view *a, const struct view *b, const char *when)
+{
+	unsigned int i;
+
+	for (i = 0; i < PAGES + MORE; i++)
+		TEST_ASSERT(a->host[i] == b->host[i], "%s: the host sees %d in page %u, was %d",
+			    when, b->host[i], i, a->host[i]);
+	for (i = 0; i < PAGES; i++)
+		TEST_ASSERT(a->guest[i] == b->guest[i],
+			    "%s: the guest sees %d in page %u, was %d", when,
+			    b->guest[i], i, a->guest[i]);
+	TEST_ASSERT(a->unused_fd == b->unused_fd, "%s: a descriptor was lost", when);
+	TEST_ASSERT(a->second_slot == b->second_slot, "%s: the slot came or went", when);
+}
+
+/* An attempt with a failure.  True: there was one. */
+static bool attempt(struct nomem_world *nw, const struct call *call, enum failure failure,
+		    unsigned int nth, const struct view *before, const struct view *after,
+		    unsigned int *errors)
+{
+	struct view now;
+	char when[64];
+	bool failed;
+	u64 mapped;
+	int ret;
+
+	if (call->prepare)
+		call->prepare(nw);
+	mapped = gmem_vm_stat(nw->w.vm, "pages_4k");
+	begin_failure(failure, nth);
+	ret = call->run(nw);
+	failed = end_failure(failure);
+	snprintf(when, sizeof(when), "failure %u/%u, %s", failure, nth,
+		 ret ? "error" : "success");
+	if (ret) {
+		TEST_ASSERT(failed && errno == ENOMEM, "%s: %s", when, strerror(errno));
+		ASSERT_EQ(gmem_vm_stat(nw->w.vm, "pages_4k"), mapped);
+		++*errors;
+	}
+	now = look(nw);
+	assert_same(ret ? before : after, &now, when);
+	if (!ret)
+		call->undo(nw);
+	return failed;
+}
+
+/* Fail the first allocation, the second, and so on, until there are no more. */
+static void fail_each_allocation(struct nomem_world *nw, const struct call *call)
+{
+	struct view before, after, again;
+	unsigned int failure, nth, errors = 0;
+
+	before = look(nw);
+	if (call->prepare)
+		call->prepare(nw);
+	ASSERT_OK(call->run(nw));
+	after = look(nw);
+	call->undo(nw);
+	again = look(nw);
+	assert_same(&before, &again, "undone");
+	for (failure = FAIL_ONE; failure <= FAIL_REST; failure++) {
+		nth = 1;
+		while (attempt(nw, call, failure, nth, &before, &after, &errors))
+			TEST_ASSERT(nth++ < MAX_NTH, "allocations without end");
+		printf("failure %u: %u attempts, %u errors so far\n", failure, nth, errors);
+	}
+	TEST_ASSERT(errors, "no allocation that matters");
+}
+
+static void fill_world(struct nomem_world *nw)
+{
+	unsigned int i;
+
+	for (i = 0; i < PAGES; i++)
+		guest_fills(&nw->w, i, 0x10 + i);
+}
+
+static int some_to_private(struct nomem_world *nw)
+{
+	return convert(&nw->w, 3, 8, GMEM_PRIVATE);
+}
+
+static void back_to_shared(struct nomem_world *nw)
+{
+	unsigned int i;
+
+	ASSERT_OK(convert(&nw->w, 3, 8, GMEM_SHARED));
+	for (i = 3; i < 11; i++)
+		guest_fills(&nw->w, i, 0x10 + i);
+}
+
+static const struct call to_private = { .run = some_to_private, .undo = back_to_shared };
+
+GMEM_TEST(attributes_to_private_in_place)
+{
+	struct nomem_world nw = make_nomem_world(GMEM_SLOT_INPLACE, 0);
+
+	fill_world(&nw);
+	fail_each_allocation(&nw, &to_private);
+}
+
+static int some_to_shared(struct nomem_world *nw)
+{
+	return convert(&nw->w, 3, 8, GMEM_SHARED);
+}
+
+static void back_to_private(struct nomem_world *nw)
+{
+	unsigned int i;
+
+	ASSERT_OK(convert(&nw->w, 3, 8, GMEM_PRIVATE));
+	for (i = 3; i < 11; i++)
+		guest_fills(&nw->w, i, 0x10 + i);
+}
+
+static const struct call to_shared = { .run = some_to_shared, .undo = back_to_private };
+
+GMEM_TEST(attributes_to_shared_in_place)
+{
+	struct nomem_world nw = make_nomem_world(GMEM_SLOT_INPLACE, 0);
+
+	ASSERT_OK(convert(&nw.w, 0, PAGES, GMEM_PRIVATE));
+	fill_world(&nw);
+	fail_each_allocation(&nw, &to_shared);
+}
+
+/* Far more than the slot: the map splits at both ends. */
+static int wide_to_private(struct nomem_world *nw)
+{
+	return __gmem_set_attrs(nw->w.vm->fd, gpa(3), 1ULL << 40, GMEM_PRIVATE);
+}
+
+static void wide_to_shared(struct nomem_world *nw)
+{
+	gmem_set_attrs(nw->w.vm->fd, gpa(3), 1ULL << 40, GMEM_SHARED);
+}
+
+GMEM_TEST(attributes_of_a_wide_range)
+{
+	static const struct call call = { .run = wide_to_private, .undo = wide_to_shared };
+	struct nomem_world nw = make_nomem_world(GMEM_SLOT_TWO, 0);
+
+	fill_world(&nw);
+	fail_each_allocation(&nw, &call);
+}
+
+static int file_to_private(struct nomem_world *nw)
+{
+	u64 error_offset = 0x1234;
+	int ret = __gmem_set_attrs2(nw->w.slot.fd, 3 * PG, 8 * PG, GMEM_PRIVATE, &error_offset);
+	int err = errno;
+
+	TEST_ASSERT(error_offset == (ret ? 3 * PG : 0x1234), "error_offset is %#lx", error_offset);
+	errno = err;
+	return ret;
+}
+
+GMEM_TEST(attributes2)
+{
+	static const struct call call = { .run = file_to_private, .undo = back_to_shared };
+	struct nomem_world nw = make_nomem_world(GMEM_SLOT_INPLACE, 0);
+
+	fill_world(&nw);
+	fail_each_allocation(&nw, &call);
+}
+
+static int new_file = -1;
+
+static int create_file(struct nomem_world *nw)
+{
+	new_file = __gmem_create(nw->w.vm->fd, PG, 0);
+	return new_file < 0 ? -1 : 0;
+}
+
+static void close_file(struct nomem_world *nw)
+{
+	close(new_file);
+}
+
+GMEM_TEST(create)
+{
+	static const struct call call = { .run = create_file, .undo = close_file };
+	struct nomem_world nw = make_nomem_world(GMEM_SLOT_TWO, 0);
+
+	fail_each_allocation(&nw, &call);
+}
+
+static void undo_add(struct nomem_world *nw)
+{
+	ASSERT_OK(delete_second(nw));
+}
+
+GMEM_TEST(region_create)
+{
+	static const struct call call = { .run = add_second, .undo = undo_add };
+	struct nomem_world nw = make_nomem_world(GMEM_SLOT_TWO, 0);
+
+	fail_each_allocation(&nw, &call);
+}
+
+static void undo_add_of_private(struct nomem_world *nw)
+{
+	ASSERT_OK(delete_second(nw));
+	gmem_set_attrs2(nw->fd, 0, MORE * PG, GMEM_SHARED);
+	memset(nw->hva, 0x66, MORE * PG);
+}
+
+/* The binding makes offsets of the file private. */
+GMEM_TEST(region_create_at_private)
+{
+	static const struct call call = { .run = add_second, .undo = undo_add_of_private };
+	struct nomem_world nw = make_nomem_world(GMEM_SLOT_TWO, GMEM_INPLACE);
+
+	memset(nw.hva, 0x66, MORE * PG);
+	gmem_set_attrs(nw.w.vm->fd, gpa(PAGES + 1), 2 * PG, GMEM_PRIVATE);
+	fail_each_allocation(&nw, &call);
+}
+
+static void undo_delete(struct nomem_world *nw)
+{
+	ASSERT_OK(add_second(nw));
+}
+
+GMEM_TEST(region_delete)
+{
+	static const struct call call = { .run = delete_second, .undo = undo_delete };
+	struct nomem_world nw = make_nomem_world(GMEM_SLOT_TWO, GMEM_INPLACE);
+
+	ASSERT_OK(add_second(&nw));
+	fail_each_allocation(&nw, &call);
+}
+
+static void punch_some(struct nomem_world *nw)
+{
+	gmem_punch(nw->w.slot.fd, 3 * PG, 4 * PG);
+}
+
+static int allocate_some(struct nomem_world *nw)
+{
+	return __gmem_allocate(nw->w.slot.fd, 3 * PG, 4 * PG);
+}
+
+GMEM_TEST(allocate)
+{
+	static const struct call call = {
+		.prepare = punch_some, .run = allocate_some, .undo = punch_some,
+	};
+	struct nomem_world nw = make_nomem_world(GMEM_SLOT_INPLACE, 0);
+
+	fail_each_allocation(&nw, &call);
+}
+
+/* Until all is mapped.  What is left must tell how far a call got. */
+static int prefault_some(struct nomem_world *nw)
+{
+	struct kvm_pre_fault_memory args = { .gpa = gpa(3), .size = 4 * PG };
+	int ret;
+
+	do {
+		ret = ioctl(nw->w.vcpu->fd, KVM_PRE_FAULT_MEMORY, &args);
+		TEST_ASSERT(args.gpa + args.size == gpa(7), "%#llx bytes left at %#llx",
+			    args.size, args.gpa);
+		TEST_ASSERT(!ret || args.size == 4 * PG, "an error after progress");
+	} while (!ret && args.size);
+	return ret;
+}
+
+GMEM_TEST(prefault)
+{
+	static const struct call call = {
+		.prepare = punch_some, .run = prefault_some, .undo = punch_some,
+	};
+	struct nomem_world nw = make_nomem_world(GMEM_SLOT_TWO, 0);
+
+	ASSERT_OK(convert(&nw.w, 0, PAGES, GMEM_PRIVATE));
+	fail_each_allocation(&nw, &call);
+}
+
+/* True: an allocation failed.  The vCPU waits for the rest of its command. */
+static bool touch_with_failure(struct nomem_world *nw, unsigned int nth, u64 flags,
+			       unsigned int *exits)
+{
+	struct kvm_vcpu *vcpu = nw->w.vcpu;
+	struct kvm_run *run = vcpu->run;
+	struct kvm_regs regs;
+	bool failed;
+	int ret;
+
+	vcpu_regs_get(vcpu, &regs);
+	regs.rdi = GMEM_CMD_IS;
+	regs.rsi = gpa(3);
+	regs.rbx = 0;
+	vcpu_regs_set(vcpu, &regs);
+	begin_failure(FAIL_ONE, nth);
+	ret = __vcpu_run(vcpu);
+	failed = end_failure(FAIL_ONE);
+	if (!ret) {
+		ASSERT_EQ(run->exit_reason, KVM_EXIT_IO);
+		vcpu_regs_get(vcpu, &regs);
+		ASSERT_EQ(regs.rsi, 1);
+		return failed;
+	}
+	TEST_ASSERT(failed && errno == ENOMEM, "allocation %u: %s", nth, strerror(errno));
+	if (run->exit_reason == KVM_EXIT_MEMORY_FAULT) {
+		ASSERT_EQ(run->memory_fault.gpa, gpa(3));
+		ASSERT_EQ(run->memory_fault.size, PG);
+		ASSERT_EQ(run->memory_fault.flags, flags);
+		++*exits;
+	}
+	ASSERT_EQ(gmem_resume(vcpu), 1);
+	return true;
+}
+
+/* A vCPU that finds no memory exits, and goes on when there is some. */
+static void fail_each_fault(enum gmem_kind kind, u64 attrs, u64 flags)
+{
+	struct nomem_world nw = make_nomem_world(kind, 0);
+	unsigned int nth = 0, exits = 0;
+
+	ASSERT_OK(convert(&nw.w, 0, PAGES, attrs));
+	do {
+		punch_some(&nw);
+		TEST_ASSERT(nth < MAX_NTH, "allocations without end");
+	} while (touch_with_failure(&nw, ++nth, flags, &exits));
+	printf("%u allocations, %u memory-fault exits\n", nth - 1, exits);
+	TEST_ASSERT(exits, "the file's page was never missing");
+	assert_guest(&nw.w, 3, 0);
+}
+
+GMEM_TEST(guest_access_private)
+{
+	fail_each_fault(GMEM_SLOT_TWO, GMEM_PRIVATE, KVM_MEMORY_EXIT_FLAG_PRIVATE);
+}
+
+GMEM_TEST(guest_access_shared)
+{
+	fail_each_fault(GMEM_SLOT_INPLACE, GMEM_SHARED, 0);
+}
+
+/* The fault is tried again until there is memory. */
+GMEM_TEST(host_access)
+{
+	struct nomem_world nw = make_nomem_world(GMEM_SLOT_INPLACE, 0);
+	unsigned int nth = 0;
+	bool failed;
+
+	do {
+		punch_some(&nw);
+		begin_failure(FAIL_ONE, ++nth);
+		TEST_ASSERT(!host_sees(host(&nw.w, 3)), "allocation %u", nth);
+		failed = end_failure(FAIL_ONE);
+		assert_host(&nw.w, 3, 0);
+		TEST_ASSERT(nth < MAX_NTH, "allocations without end");
+	} while (failed);
+	printf("%u allocations\n", nth - 1);
+	TEST_ASSERT(nth > 1, "no allocation");
+}
+
+GMEM_TEST(too_many_files_in_the_system)
+{
+	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM), fd, err;
+	char limit[32];
+
+	read_knob("/proc/sys/fs/file-max", limit, sizeof(limit));
+	write_knob("/proc/sys/fs/file-max", "0");
+	/* The limit does not bind those who may do everything. */
+	TEST_ASSERT(!seteuid(65534), "seteuid()");
+	fd = __gmem_create(vm, PG, 0);
+	err = errno;
+	TEST_ASSERT(!seteuid(0), "seteuid()");
+	write_knob("/proc/sys/fs/file-max", limit);
+	TEST_ASSERT(fd < 0 && err == ENFILE, "descriptor %d, %s", fd, strerror(err));
+	TEST_ASSERT(__gmem_create(vm, PG, 0) >= 0, "%s", strerror(errno));
+}
+
+GMEM_HARNESS_MAIN
