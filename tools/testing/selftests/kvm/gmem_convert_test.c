@@ -386,4 +386,57 @@ GMEM_TEST(offer_ends_with_any_conversion)
 	assert_host(&w, 5, 0);
 }
 
+GMEM_TEST(offer_ends_with_a_conversion_to_the_same)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+
+	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
+	guest_fills(&w, 5, 0x55);
+	gmem_guest_offer(w.vcpu, gpa(5), 1);
+	ASSERT_OK(convert(&w, 5, 1, GMEM_PRIVATE));
+	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
+	assert_host(&w, 5, 0);
+}
+
+/* A vCPU that goes on ends its own offer only. */
+GMEM_TEST(offers_of_two_vcpus)
+{
+	struct kvm_vcpu *vcpus[2];
+	struct world w;
+
+	w.vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, 2, gmem_guest_server, vcpus);
+	w.vcpu = vcpus[0];
+	gmem_enable_map_gpa_range(w.vm);
+	gmem_slot_add(&w.slot, w.vm, GMEM_SLOT_INPLACE, SLOT, GMEM_BASE, PAGES * PG);
+	gmem_server_start(vcpus[0]);
+	gmem_server_start(vcpus[1]);
+
+	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
+	guest_fills(&w, 5, 0x55);
+	guest_fills(&w, 6, 0x66);
+	guest_fills(&w, 7, 0x77);
+	gmem_guest_offer(vcpus[0], gpa(5), 1);
+	gmem_guest_offer(vcpus[1], gpa(6), 2);
+	ASSERT_OK(convert(&w, 6, 1, GMEM_SHARED));
+	ASSERT_EQ(gmem_resume(vcpus[1]), 0);
+	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
+	ASSERT_OK(convert(&w, 7, 1, GMEM_SHARED));
+	assert_host(&w, 5, 0x55);
+	assert_host(&w, 6, 0x66);
+	assert_host(&w, 7, 0);
+}
+
+/* The guest has no secret in it: the page can be offered where it is now. */
+GMEM_TEST(page_never_used_is_preserved)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+
+	memset(host(&w, 9), 0x99, PG);
+	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
+	rebind(&w, 5, 9);
+	gmem_guest_offer(w.vcpu, gpa(5), 1);
+	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
+	assert_host(&w, 9, 0x99);
+}
+
 GMEM_HARNESS_MAIN
