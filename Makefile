@@ -8,11 +8,12 @@ GATES	?=
 DEBUG	?=
 ARCH	?=
 BASE	?=
+NAMES	?=
 
 INITRD	:= $(OUT)/shell.cpio.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-more tree refresh series hooks rebase build demo check quick lint baseline bisect deb shell bench clean
+.PHONY: help setup setup-more tree refresh series hooks rebase build demo check quick lint baseline bisect deb mutate shell bench clean
 
 help:
 	@echo 'First:'
@@ -24,6 +25,7 @@ help:
 	@echo '  make shell     a shell in the patched host; ctrl-a x leaves'
 	@echo '  make baseline  every general KVM selftest, unpatched kernel against ours'
 	@echo '  make bisect    every prefix of the series: builds, warnings, style (1 h)'
+	@echo '  make mutate    one fault at a time: is it noticed? (NAMES="GLOB...", 1 h)'
 	@echo '  make bench     figures, side by side with mainline 6.12'
 	@echo 'Package:'
 	@echo "  make deb       Debian's cloud kernel with the series as a .deb (90 min)"
@@ -77,6 +79,9 @@ baseline: setup-more tree
 bisect: setup-more tree
 	@scripts/bisect
 
+mutate: setup tree
+	@scripts/mutate $(NAMES)
+
 deb: setup-more tree
 	@scripts/deb
 
@@ -84,4 +89,4 @@ bench: setup
 	@scripts/bench
 
 clean:
-	rm -rf .build/o-* .build/lint-* .build/bisect .build/baseline .build/deb .build/linux-6.12 .build/results
+	rm -rf .build/o-* .build/lint-* .build/bisect .build/baseline .build/deb .build/mutate .build/linux-6.12 .build/results
