@@ -84,7 +84,7 @@ fuzz: setup
 	@scripts/check --manifest scripts/manifest-long --timeout 7200
 
 mutate: setup tree
-	@scripts/mutate $(NAMES)
+	@set -f; scripts/mutate $(NAMES)
 
 deb: setup-more tree
 	@scripts/deb

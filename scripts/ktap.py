@@ -30,8 +30,11 @@ SPLAT = re.compile(
     r"|general protection fault[,:]|unable to handle|invalid opcode: "
     r"|Bad page (?:state|map)|refcount_t: |Kernel panic|stack-protector: "
     r"|list_(?:add|del) corruption|kobject_\w+.* failed|DEBUG_LOCKS_WARN_ON")
-# No defect, though the next line but one starts a call trace.
+# What the kernel says, with a call trace, about an allocation that a test of
+# this name has made to fail
 NO_MEMORY = re.compile(r"page allocation failure: |vmalloc error: ")
+FAILING = "*/gmem_nomem"
+NO_MEMORY_LINES = 10
 # A splat runs on for some lines; what follows closely belongs to it.
 SPLAT_LINES = 80
 
@@ -240,22 +243,24 @@ class Judge:
 def find_splats(lines):
     """Kernel complaints as records, named after the test that was running."""
     out = []
-    test, quiet, traces = "boot", 0, 0
+    test, quiet, expected = "boot", 0, 0
     for line in lines:
         begin = BEGIN.search(line)
         if begin:
-            test, quiet = begin[1], 0
+            test, quiet, expected = begin[1], 0, 0
         elif END.search(line):
-            test, quiet = "between-tests", 0
+            test, quiet, expected = "between-tests", 0, 0
         elif quiet:
             quiet -= 1
-        elif NO_MEMORY.search(line):
-            traces += 1
-        elif traces and "Call Trace:" in line:
-            traces -= 1
+        elif NO_MEMORY.search(line) and fnmatch.fnmatchcase(test, FAILING):
+            expected = NO_MEMORY_LINES
+        elif expected and "Call Trace:" in line:
+            expected = 0
         elif SPLAT.search(line):
             out.append(Record(f"console/{test}", ERROR, line.strip()))
             quiet = SPLAT_LINES
+        else:
+            expected = max(0, expected - 1)
     return out or [Record("console/no-splat", PASS)]
 
 

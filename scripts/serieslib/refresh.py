@@ -173,8 +173,8 @@ def check_tree(store, work):
         raise Error(f'{work.name} has uncommitted changes ({dirty}): commit or remove them')
     path = work.forgotten()
     if path:
-        raise Error(f"{work.name}: {path} is in no commit, and Debian's .gitignore hides it: "
-                    '`git add -f` and commit it, or remove it')
+        raise Error(f"{work.name}: {path} is in no commit (Debian's .gitignore hides it from "
+                    'git status): `git add -f` and commit it, or remove it')
     tree = store.git.resolve(f'{work.root()}^{{tree}}')
     base = store.find_tree(tree)
     if not base:

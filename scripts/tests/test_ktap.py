@@ -159,12 +159,19 @@ class WholeTests(unittest.TestCase):
         return "".join(f"@@@ begin d/{t} limit=1\n@@@ end d/{t} rc={c} secs=0\n"
                        for t, c in (("kvm-load", 0), ("t", rc), ("kvm-unload", 0)))
 
-    def test_an_allocation_that_fails_is_no_splat(self):
+    def test_allocations_that_a_test_makes_fail(self):
         trace = ["x: vmalloc error: size 4, vm_struct allocation failed", "CPU: 1 PID: 105",
                  "Call Trace:", " f+0x1/0x2"]
-        self.assertEqual([r.status for r in ktap.find_splats(trace)], ["pass"])
-        self.assertEqual([r.status for r in ktap.find_splats(
-            [*trace, "Call Trace:"])], ["error"])
+        begin, end = "@@@ begin default/gmem_nomem limit=9", "@@@ end default/gmem_nomem rc=0 secs=1"
+
+        def verdict(*lines):
+            return ktap.find_splats(lines)[0].status
+
+        self.assertEqual(verdict(begin, *trace, end), "pass")
+        self.assertEqual(verdict(begin, *trace, "Call Trace:"), "error")
+        self.assertEqual(verdict(begin, trace[0], end, "Call Trace:"), "error")
+        self.assertEqual(verdict(begin, trace[0], *["x"] * 20, "Call Trace:"), "error")
+        self.assertEqual(verdict(begin.replace("nomem", "race"), *trace), "error")
 
     def test_exit_codes(self):
         self.assertEqual(self.outcome(self.report(0))[0], 0)

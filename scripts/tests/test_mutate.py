@@ -4,6 +4,7 @@
 import contextlib
 import io
 import json
+import re
 import tempfile
 import unittest
 from pathlib import Path
@@ -34,7 +35,8 @@ class Parse(unittest.TestCase):
 
     def test_what_is_incomplete(self):
         for bad in (TEXT + TEXT, TEXT.replace("file a.c\n", ""), TEXT + "what\n",
-                    TEXT.replace("-\tlock();\n-\n", "")):
+                    TEXT.replace("-\tlock();\n-\n", ""), "file a.c\n" + TEXT,
+                    TEXT.replace(" The lock is not taken.", "")):
             with self.assertRaises(mutate.Missing):
                 mutate.parse_mutations(bad)
 
@@ -51,6 +53,10 @@ class Parse(unittest.TestCase):
         for m in found:
             text = (SCRIPTS.parent / m.file).read_text()
             self.assertEqual(text.count(m.old), 1, m.name)
+            # A function without a caller is an error of the compiler.
+            text = text.replace(m.old, m.new)
+            for name in re.findall(r"^static (?!inline)[^=;]*?(\w+)\(", text, re.M):
+                self.assertGreater(len(re.findall(rf"\b{name}\b", text)), 1, m.name)
 
 
 class Judge(unittest.TestCase):
@@ -73,15 +79,21 @@ class Judge(unittest.TestCase):
         only, = mutate.parse_mutations(TEXT)
         with mock.patch.object(mutate.subprocess, "call", call), \
              mock.patch.object(mutate, "manifest_of", lambda *_: ""), \
-             mock.patch.object(mutate, "git"):
+             mock.patch.object(mutate, "restore"):
             row = mutate.judge(only, self.top, self.top / "results", [])
         self.assertEqual(seen, ["{\n\twork();\n}\n"])
         return row
 
     def test_verdicts(self):
-        row = self.judge({"console/x": "error", "default/x.a": "fail", "default/x.b": "pass"})
+        row = self.judge({"console/default/x": "error", "default/x.a": "fail",
+                          "default/x.b": "pass", "boot": "error"})
         self.assertEqual((row["verdict"], row["failed"]),
-                         ("caught", ["default/x.a", "console/x"]))
+                         ("caught", ["default/x.a", "console/default/x"]))
+
+    def test_failures_of_the_machine_prove_nothing(self):
+        row = self.judge({"default/x.a": "pass", "default/kvm-load": "fail"})
+        self.assertEqual(row["verdict"], "BROKEN")
+        self.assertIn("default/kvm-load", row["why"])
 
     def test_survivor(self):
         self.assertEqual(self.judge({"default/x.a": "pass"})["verdict"], "SURVIVED")

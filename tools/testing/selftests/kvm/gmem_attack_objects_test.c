@@ -6,7 +6,6 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 
@@ -28,7 +27,7 @@ static struct world make_secret(void)
 	return w;
 }
 
-/* In a child process, whose exit status is that of @fn */
+/* Call @fn in a child process; fails if it fails. */
 static void in_child(void (*fn)(const struct world *w), const struct world *w)
 {
 	pid_t pid = fork();
@@ -50,37 +49,18 @@ GMEM_TEST(reopening)
 	struct { struct file_handle head; u8 id[128]; } handle = {
 		.head.handle_bytes = 128,
 	};
-	char path[96];
+	char path[96], target[96];
 	int mount;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", w.slot.fd);
 	ASSERT_ERRNO(open(path, O_RDWR), ENXIO);
 	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (long)w.slot.hva,
 		 (long)(w.slot.hva + PAGES * PG));
-	TEST_ASSERT(open(path, O_RDONLY) < 0, "opened %s", path);
-	TEST_ASSERT(name_to_handle_at(w.slot.fd, "", &handle.head, &mount, AT_EMPTY_PATH),
-		    "the file has a handle");
+	TEST_ASSERT(readlink(path, target, sizeof(target)) > 0, "no %s", path);
+	ASSERT_ERRNO(open(path, O_RDONLY), ENXIO);
+	ASSERT_ERRNO(name_to_handle_at(w.slot.fd, "", &handle.head, &mount, AT_EMPTY_PATH),
+		     EOPNOTSUPP);
 	ASSERT_ERRNO(linkat(w.slot.fd, "", AT_FDCWD, "/tmp/gmem-link", AT_EMPTY_PATH), EXDEV);
-}
-
-/* Who handles a process's page faults could put pages of its own there. */
-GMEM_TEST(userfaultfd)
-{
-	struct world w = make_secret();
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)w.slot.hva, PAGES * PG },
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	unsigned int mode;
-
-	TEST_ASSERT(fd >= 0 && !ioctl(fd, UFFDIO_API, &api), "userfaultfd: %s",
-		    strerror(errno));
-	for (mode = 1; mode < 8; mode++) {
-		reg.mode = mode;
-		ASSERT_ERRNO(ioctl(fd, UFFDIO_REGISTER, &reg), EINVAL);
-	}
-	assert_no_host(&w, TARGET);
 }
 
 static bool vm_reads(void *addr)
@@ -196,45 +176,53 @@ GMEM_TEST(exec_of_the_vmm)
 	in_child(make_and_exec, NULL);
 }
 
-/* A process that has the page mapped when it becomes private */
-GMEM_TEST(mapping_of_another_process)
-{
-	struct world w = make_world(GMEM_SLOT_INPLACE);
-	int there[2], back[2], status;
-	u8 v = SECRET;
-	pid_t pid;
-
-	TEST_ASSERT(!pipe(there) && !pipe(back), "pipe()");
-	memset(host(&w, TARGET), SECRET, PG);
-	pid = fork();
-	TEST_ASSERT(pid >= 0, "fork()");
-	if (!pid) {
-		TEST_ASSERT(gmem_host_read(host(&w, TARGET), &v) && v == SECRET, "control");
-		TEST_ASSERT(write(back[1], &v, 1) == 1 && read(there[0], &v, 1) == 1, "pipe");
-		TEST_ASSERT(!gmem_host_read(host(&w, TARGET), &v), "read a private page");
-		TEST_ASSERT(!gmem_host_write(host(&w, TARGET), v), "wrote a private page");
-		_exit(0);
-	}
-	TEST_ASSERT(read(back[0], &v, 1) == 1, "the child did not start");
-	ASSERT_OK(convert(&w, TARGET, 1, GMEM_PRIVATE));
-	TEST_ASSERT(write(there[1], &v, 1) == 1, "pipe");
-	TEST_ASSERT(waitpid(pid, &status, 0) == pid && !status, "child: status %#x", status);
-	assert_guest(&w, TARGET, SECRET);
-}
-
-/* The VM is gone, the file is not (I1, I8). */
-GMEM_TEST(file_outlives_the_vm)
+/* The VM's descriptors are closed, the file's is not (I1, I8). */
+GMEM_TEST(file_outlives_the_descriptors)
 {
 	struct world w = make_secret();
 
 	close(w.vcpu->fd);
-	munmap(w.vcpu->run, PG);
+	ASSERT_OK(munmap(w.vcpu->run, ioctl(w.vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, NULL)));
 	close(w.vm->fd);
 	assert_no_host(&w, TARGET);
 	assert_host(&w, TARGET + 1, 0x11);
 	gmem_set_attrs2(w.slot.fd, 0, PAGES * PG, GMEM_SHARED);
 	assert_host(&w, TARGET, 0);
 	assert_host(&w, TARGET + 1, 0x11);
+}
+
+/* Somebody gets hold of the descriptor, and kills the VMM. */
+GMEM_TEST(vmm_is_killed)
+{
+	struct world w = {};
+	int pipe_fds[2], pidfd;
+	pid_t pid;
+	u8 *mem, v;
+
+	TEST_ASSERT(!pipe(pipe_fds), "pipe()");
+	pid = fork();
+	TEST_ASSERT(pid >= 0, "fork()");
+	if (!pid) {
+		w = make_secret();
+		if (write(pipe_fds[1], &w.slot.fd, sizeof(w.slot.fd)) < 0)
+			_exit(1);
+		pause();
+	}
+	close(pipe_fds[1]);
+	TEST_ASSERT(read(pipe_fds[0], &w.slot.fd, sizeof(w.slot.fd)) == sizeof(w.slot.fd),
+		    "the child failed");
+	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	w.slot.fd = syscall(SYS_pidfd_getfd, pidfd, w.slot.fd, 0);
+	TEST_ASSERT(w.slot.fd >= 0, "pidfd_getfd(): %s", strerror(errno));
+	kill(pid, SIGKILL);
+	TEST_ASSERT(waitpid(pid, NULL, 0) == pid, "waitpid()");
+
+	mem = gmem_mmap(w.slot.fd, PAGES * PG, 0);
+	TEST_ASSERT(!gmem_host_read(mem + TARGET * PG, &v), "read a private page");
+	TEST_ASSERT(gmem_host_page_is(mem + (TARGET + 1) * PG, 0x11), "no shared page");
+	ASSERT_ERRNO(__gmem_set_attrs2(w.slot.fd, 0, PAGES * PG, GMEM_SHARED, NULL), EIO);
+	gmem_punch(w.slot.fd, TARGET * PG, PG);
+	TEST_ASSERT(!gmem_host_read(mem + TARGET * PG, &v), "a hole made the page shared");
 }
 
 /* An eventfd at a private address must not see what the guest does there. */

@@ -14,17 +14,7 @@
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 
-#include "gmem_harness.h"
-#include "gmem_world.h"
-
-#define SECRET	0x5a
-#define FORGED	0xa5
-#define TARGET	5	/* page */
-
-static int attacked_fd;
-
-/* Get at the first byte at @addr; a writer leaves FORGED there. */
-typedef bool (*attempt_fn)(u8 *addr, u8 *seen);
+#include "gmem_attack.h"
 
 static bool by_load(u8 *addr, u8 *seen)
 {
@@ -211,115 +201,6 @@ static bool by_futex(u8 *addr, u8 *seen)
 	return errno == EAGAIN;
 }
 
-/* A mapping that is filled when it is made */
-static bool by_mmap_populate(u8 *addr, u8 *seen)
-{
-	int fd = attacked_fd;
-	u8 *again = mmap(NULL, PG, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, TARGET * PG);
-	bool good;
-
-	TEST_ASSERT(again != MAP_FAILED, "mmap(): %s", strerror(errno));
-	good = gmem_host_read(again, seen);
-	munmap(again, PG);
-	return good;
-}
-
-/* The old way to put another page of the file at an address */
-static bool by_remap_file_pages(u8 *addr, u8 *seen)
-{
-	if (syscall(SYS_remap_file_pages, addr, PG, 0, (size_t)TARGET, 0))
-		return false;
-	return gmem_host_read(addr, seen);
-}
-
-static bool by_mprotect(u8 *addr, u8 *seen)
-{
-	bool good;
-
-	if (mprotect(addr, PG, PROT_NONE) || mprotect(addr, PG, PROT_READ | PROT_WRITE))
-		return false;
-	good = gmem_host_read(addr, seen);
-	TEST_ASSERT(mprotect(addr, PG, PROT_READ | PROT_EXEC), "a page became executable");
-	return good;
-}
-
-/* All but those that destroy the page: removal and memory failure */
-static bool by_every_advice(u8 *addr, u8 *seen)
-{
-	int advice;
-
-	for (advice = 0; advice <= MADV_COLLAPSE; advice++) {
-		if (advice != MADV_REMOVE)
-			madvise(addr, PG, advice);
-	}
-	madvise(addr, PG, MADV_DOFORK);
-	madvise(addr, PG, MADV_DODUMP);
-	return gmem_host_read(addr, seen);
-}
-
-/* Tells the node of the page, which takes a reference to it. */
-static bool by_get_mempolicy(u8 *addr, u8 *seen)
-{
-	int node;
-
-	return !syscall(SYS_get_mempolicy, &node, NULL, 0, addr, 3 /* NODE | ADDR */);
-}
-
-static bool by_move_pages(u8 *addr, u8 *seen)
-{
-	void *pages[1] = { addr };
-	int status = -1;
-
-	gmem_host_read(addr, seen);
-	return !syscall(SYS_move_pages, 0, 1, pages, NULL, &status, 0) && status >= 0;
-}
-
-/* Tells where the page is, to root. */
-static bool by_pagemap(u8 *addr, u8 *seen)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	u64 entry = 0;
-
-	gmem_host_read(addr, seen);
-	TEST_ASSERT(pread(fd, &entry, 8, (uintptr_t)addr / PG * 8) == 8, "pagemap");
-	close(fd);
-	return entry << 9;
-}
-
-static void attack(attempt_fn attempt, bool writes)
-{
-	struct world w = make_world(GMEM_SLOT_INPLACE);
-	u8 *addr = host(&w, TARGET);
-	u8 seen = SECRET;
-
-	attacked_fd = w.slot.fd;
-	memset(addr, SECRET, PG);
-	TEST_ASSERT(attempt(addr, &seen), "the control failed on a shared page");
-	ASSERT_EQ(writes ? addr[0] : seen, writes ? FORGED : SECRET);
-	memset(addr, SECRET, PG);
-
-	ASSERT_OK(convert(&w, TARGET, 1, GMEM_PRIVATE));
-	seen = 0;
-	TEST_ASSERT(!attempt(addr, &seen), "the attempt succeeded, saw %#x", seen);
-	TEST_ASSERT(seen != SECRET, "the secret came out of a refused attempt");
-	assert_guest(&w, TARGET, SECRET);
-	/* An attempt leaves nothing that a later one could use. */
-	TEST_ASSERT(!attempt(addr, &seen), "the second attempt succeeded");
-	assert_guest(&w, TARGET, SECRET);
-
-	convert_offered(&w, TARGET, 1);
-	seen = SECRET;
-	TEST_ASSERT(attempt(addr, &seen), "the control failed after the offer");
-	ASSERT_EQ(writes ? addr[0] : seen, writes ? FORGED : SECRET);
-}
-
-#define ATTACK(_how, _writes)						\
-static void gmem_run_##_how##_is_refused(void)				\
-{									\
-	attack(_how, _writes);						\
-}									\
-GMEM_REGISTER(_how##_is_refused, GMEM_DEFAULT_DEADLINE)
-
 ATTACK(by_load, false)
 ATTACK(by_store, true)
 ATTACK(by_write_syscall, false)
@@ -337,13 +218,6 @@ ATTACK(by_populate_read, false)
 ATTACK(by_populate_write, false)
 ATTACK(by_mlock, false)
 ATTACK(by_futex, false)
-ATTACK(by_mmap_populate, false)
-ATTACK(by_remap_file_pages, false)
-ATTACK(by_mprotect, false)
-ATTACK(by_every_advice, false)
-ATTACK(by_get_mempolicy, false)
-ATTACK(by_move_pages, false)
-ATTACK(by_pagemap, false)
 
 /* The descriptor gives nothing, private or shared. */
 GMEM_TEST(descriptor_gives_nothing)

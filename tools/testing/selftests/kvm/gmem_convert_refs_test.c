@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Private guest memory: conversions that something is in the way of, bindings,
- * and random sequences of operations against an oracle.
+ * Private guest memory: conversions that something is in the way of, and
+ * bindings.
  */
 #define _GNU_SOURCE
 
@@ -204,92 +204,6 @@ GMEM_TEST(slot_in_the_middle_of_a_file)
 	guest_fills(&w, 9, 0x99);
 	convert_offered(&w, 9, 1);
 	assert_host(&w, 3, 0x99);
-}
-
-/* What one page must be, wherever it is looked at from */
-struct oracle_page {
-	bool private;
-	u8 value;
-};
-
-static void check_oracle(const struct world *w, const struct oracle_page *o)
-{
-	unsigned int i;
-
-	for (i = 0; i < PAGES; i++) {
-		if (o[i].private)
-			assert_no_host(w, i);
-		else
-			assert_host(w, i, o[i].value);
-		assert_guest(w, i, o[i].value);
-	}
-}
-
-static void oracle_convert(struct oracle_page *o, unsigned int page,
-			   unsigned int pages, bool private, bool offered)
-{
-	unsigned int i;
-
-	for (i = page; i < page + pages; i++) {
-		if (o[i].private && !private && !offered)
-			o[i].value = 0;
-		o[i].private = private;
-	}
-}
-
-static void random_step(const struct world *w, struct oracle_page *o)
-{
-	unsigned int page = rand() % PAGES, pages = 1 + rand() % (PAGES - page);
-	unsigned int i, op = rand() % 6;
-	u8 value = 1 + rand() % 255;
-	bool private = op & 1;
-
-	switch (op) {
-	case 0:
-	case 1:
-		ASSERT_OK(convert(w, page, pages, private ? GMEM_PRIVATE : 0));
-		oracle_convert(o, page, pages, private, false);
-		break;
-	case 2:
-	case 3:
-		ASSERT_OK(convert_file(w, page, pages, private ? GMEM_PRIVATE : 0));
-		oracle_convert(o, page, pages, private, false);
-		break;
-	case 4:
-		convert_offered(w, page, pages);
-		oracle_convert(o, page, pages, false, true);
-		break;
-	case 5:
-		gmem_punch(w->slot.fd, page * PG, pages * PG);
-		for (i = page; i < page + pages; i++)
-			o[i].value = 0;
-		break;
-	}
-	page = rand() % PAGES;
-	guest_fills(w, page, value);
-	o[page].value = value;
-	page = rand() % PAGES;
-	if (!o[page].private) {
-		memset(host(w, page), ~value, PG);
-		o[page].value = ~value;
-	}
-}
-
-GMEM_TEST_TIMEOUT(random_operations, 180)
-{
-	struct world w = make_world(GMEM_SLOT_INPLACE);
-	struct oracle_page oracle[PAGES] = {};
-	unsigned int seed = 1, step;
-	const char *env = getenv("GMEM_SEED");
-
-	if (env)
-		seed = atoi(env);
-	srand(seed);
-	printf("GMEM_SEED=%u\n", seed);
-	for (step = 0; step < 300; step++) {
-		random_step(&w, oracle);
-		check_oracle(&w, oracle);
-	}
 }
 
 GMEM_HARNESS_MAIN

@@ -11,6 +11,7 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 
+#include "gmem_failure.h"
 #include "gmem_harness.h"
 #include "gmem_util.h"
 
@@ -406,6 +407,29 @@ GMEM_TEST(descriptor_limit)
 	while (dup(vm) >= 0)
 		;
 	ASSERT_ERRNO(ioctl(vm, KVM_CREATE_GUEST_MEMFD, &args), EMFILE);
+}
+
+#define FILE_MAX	"/proc/sys/fs/file-max"
+
+GMEM_TEST(too_many_files_in_the_system)
+{
+	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM), fd = -1, err = 0;
+	bool limited, lowered, restored;
+	char limit[32];
+
+	gmem_read_knob(FILE_MAX, limit, sizeof(limit));
+	limited = gmem_write_knob(FILE_MAX, "0");
+	/* The limit does not bind those who may do everything. */
+	lowered = !seteuid(65534);
+	if (lowered) {
+		fd = __gmem_create(vm, PG, 0);
+		err = errno;
+	}
+	restored = !seteuid(0) && gmem_write_knob(FILE_MAX, limit);
+	TEST_ASSERT(limited && lowered && restored, "no limit: %d %d %d", limited, lowered,
+		    restored);
+	TEST_ASSERT(fd < 0 && err == ENFILE, "descriptor %d, %s", fd, strerror(err));
+	TEST_ASSERT(__gmem_create(vm, PG, 0) >= 0, "%s", strerror(errno));
 }
 
 GMEM_HARNESS_MAIN

@@ -134,6 +134,21 @@ GMEM_TEST(soft_offline)
 	assert_host(&w, 3, 0x34);
 }
 
+/* By address: nobody has the page mapped, all that keeps it is that it is dirty. */
+GMEM_TEST(soft_offline_of_a_private_page)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+	char phys[32];
+
+	memset(host(&w, 3), 0x33, PG);
+	snprintf(phys, sizeof(phys), "%#lx", gmem_physical_address(host(&w, 3)));
+	ASSERT_OK(convert(&w, 3, 1, GMEM_PRIVATE));
+	if (access("/sys/devices/system/memory/soft_offline_page", F_OK))
+		gmem_skip("kernel without soft offlining by address");
+	put("/sys/devices/system/memory/soft_offline_page", phys);
+	assert_guest(&w, 3, 0x33);
+}
+
 /* Everybody who touches a poisoned page learns it, until a hole drops it. */
 static void check_poison(u64 attrs)
 {
@@ -147,17 +162,18 @@ static void check_poison(u64 attrs)
 	if (madvise(host(&w, 3), PG, MADV_HWPOISON) && errno == EINVAL)
 		gmem_skip("kernel without memory failure handling");
 	TEST_ASSERT(!gmem_host_read(host(&w, 3), &v), "the host reads a poisoned page");
-	ASSERT_OK(convert(&w, 4, 1, attrs));
+	ASSERT_OK(convert(&w, 3, 2, attrs));
 	end = gmem_cmd(w.vcpu, GMEM_CMD_READ, gpa(3), 0);
 	TEST_ASSERT(end.exit == GMEM_EXIT_FAULT && end.err == EHWPOISON,
 		    "exit %d, errno %d", end.exit, end.err);
 	ASSERT_EQ(run->memory_fault.gpa, gpa(3));
 	ASSERT_EQ(run->memory_fault.size, PG);
-	ASSERT_EQ(run->memory_fault.flags, 0);
+	ASSERT_EQ(run->memory_fault.flags, attrs ? KVM_MEMORY_EXIT_FLAG_PRIVATE : 0);
 	gmem_punch(w.slot.fd, 3 * PG, PG);
 	ASSERT_EQ(gmem_resume(w.vcpu), 0);
 	assert_guest(&w, 3, 0);
 	/* The old mapping may remember the poison, a new one sees the new page. */
+	ASSERT_OK(convert(&w, 3, 1, GMEM_SHARED));
 	again = gmem_mmap(w.slot.fd, PAGES * PG, 0);
 	TEST_ASSERT(gmem_host_page_is(again + 3 * PG, 0), "the new page is not zero");
 	assert_guest(&w, 4, 0x44);
@@ -258,6 +274,23 @@ GMEM_TEST(freed_pages_are_wiped)
 	TEST_ASSERT(page_is_wiped(by_release), "release left the secret in memory");
 }
 
+/* The allocator gives pages that others have written to. */
+GMEM_TEST_TIMEOUT(new_pages_are_zeroed, 120)
+{
+	const u64 size = 256 * MIB;
+	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM), fd;
+	u8 *dirty = gmem_mmap_anon(size), *mem;
+	u64 i;
+
+	memset(dirty, SECRET, size);
+	ASSERT_OK(munmap(dirty, size));
+	fd = gmem_create(vm, size, GMEM_INPLACE);
+	gmem_allocate(fd, 0, size);
+	mem = gmem_mmap(fd, size, 0);
+	for (i = 0; i < size; i += PG)
+		TEST_ASSERT(gmem_host_page_is(mem + i, 0), "page %lu has old contents", i / PG);
+}
+
 GMEM_TEST(memcg_charge)
 {
 	long before, charged, after;
@@ -329,6 +362,23 @@ GMEM_TEST_TIMEOUT(nothing_is_leaked, 120)
 	available -= memory_info("MemAvailable:");
 	TEST_ASSERT(unevictable < 4096, "%ld KiB more are unevictable", unevictable);
 	TEST_ASSERT(available < 65536, "%ld KiB less are available", available);
+}
+
+/* The tables of a memslot that is not to be go with it. */
+GMEM_TEST(failed_bindings_leak_nothing)
+{
+	const u64 size = 64ULL << 30;
+	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM), fd = gmem_create(vm, size, 0), i;
+	u8 *hva = gmem_mmap_anon(PG);
+	long available;
+
+	gmem_set_region2(vm, SLOT, KVM_MEM_GUEST_MEMFD, size, size, hva, fd, 0);
+	available = memory_info("MemAvailable:");
+	for (i = 0; i < 500; i++)
+		ASSERT_ERRNO(__gmem_set_region2(vm, SLOT + 1, KVM_MEM_GUEST_MEMFD, 4 * size,
+						size, hva, fd, 0), EEXIST);
+	available -= memory_info("MemAvailable:");
+	TEST_ASSERT(available < 32768, "%ld KiB less are available", available);
 }
 
 static void *convert_for_ever(void *arg)

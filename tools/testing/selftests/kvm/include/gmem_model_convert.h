@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What private guest memory must do: conversions, and the bindings that convert.
+ */
+#ifndef SELFTEST_KVM_GMEM_MODEL_CONVERT_H
+#define SELFTEST_KVM_GMEM_MODEL_CONVERT_H
+
+#include "gmem_model.h"
+
+/* A part of a file that a conversion covers, and its gfns if it is bound */
+struct model_part {
+	struct model_file *file;
+	unsigned int start, end;
+	bool bound;
+	unsigned int gfn;
+};
+
+struct model_parts {
+	struct model_part part[2 * MODEL_SLOTS + 1];
+	unsigned int nr;
+};
+
+/* The first offer in a range, used up to its end */
+static inline bool model_take_offer(struct model *m, unsigned int start, unsigned int end,
+				    struct model_offer *taken)
+{
+	struct model_offer *first = NULL;
+	unsigned int i;
+
+	for (i = 0; i < MODEL_VCPUS; i++) {
+		struct model_offer *offer = &m->offers[i];
+
+		if (model_overlaps(offer->start, offer->end, start, end) &&
+		    (!first || offer->start < first->start))
+			first = offer;
+	}
+	if (!first)
+		return false;
+
+	taken->start = first->start > start ? first->start : start;
+	taken->end = first->end < end ? first->end : end;
+	first->start = taken->end;
+	return true;
+}
+
+static inline void model_drop_offers(struct model *m, unsigned int start, unsigned int end)
+{
+	struct model_offer taken;
+
+	while (model_take_offer(m, start, end, &taken))
+		;
+}
+
+/* A page becomes shared: show what is in it only if that was @offered at @gfn. */
+static inline void model_reveal_page(struct model *m, struct model_page *page, bool offered,
+				     int gfn)
+{
+	bool here = page->used_at == MODEL_UNUSED || page->used_at == gfn;
+
+	if (page->byte)
+		m->events[!offered ? MODEL_ZEROED : here ? MODEL_SHOWN :
+							   MODEL_USED_ELSEWHERE]++;
+	if (!offered || !here)
+		page->byte = 0;
+}
+
+/* Show a run of private pages to the host: what was offered, or zeroes */
+static inline void model_reveal_run(struct model *m, const struct model_part *part,
+				    unsigned int start, unsigned int end)
+{
+	struct model_offer offer;
+	unsigned int i;
+
+	while (start < end) {
+		unsigned int gfn = part->gfn - part->start;
+
+		offer.start = end + gfn;
+		offer.end = end + gfn;
+		if (part->bound)
+			model_take_offer(m, start + gfn, end + gfn, &offer);
+		for (i = start; i < offer.end - gfn; i++)
+			model_reveal_page(m, &part->file->pages[i], i >= offer.start - gfn,
+					  i + gfn);
+		start = offer.end - gfn;
+	}
+}
+
+static inline void model_reveal(struct model *m, const struct model_part *part)
+{
+	unsigned int start = part->start, end;
+
+	for (; start < part->end; start = end) {
+		bool private = part->file->pages[start].private;
+
+		for (end = start + 1; end < part->end; end++) {
+			if (part->file->pages[end].private != private)
+				break;
+		}
+		if (private)
+			model_reveal_run(m, part, start, end);
+	}
+}
+
+static inline bool model_parts_have(const struct model_parts *parts, bool private)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < parts->nr; i++) {
+		const struct model_part *part = &parts->part[i];
+
+		for (j = part->start; j < part->end; j++) {
+			if (part->file->pages[j].private != private)
+				return false;
+		}
+	}
+	return true;
+}
+
+/* What is in the way of a conversion to private; @index is the page's. */
+static inline int model_isolate(const struct model_parts *parts, unsigned int *index)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < parts->nr; i++) {
+		const struct model_part *part = &parts->part[i];
+
+		for (j = part->start; j < part->end; j++) {
+			if (part->file->pages[j].private || !part->file->pages[j].pinned)
+				continue;
+			*index = j;
+			return -EAGAIN;
+		}
+	}
+	return 0;
+}
+
+static inline int model_convert_parts(struct model *m, const struct model_parts *parts,
+				      bool private, unsigned int *index)
+{
+	unsigned int i, j;
+
+	if (private && model_isolate(parts, index)) {
+		m->events[MODEL_IN_THE_WAY]++;
+		return -EAGAIN;
+	}
+
+	for (i = 0; i < parts->nr; i++) {
+		const struct model_part *part = &parts->part[i];
+
+		if (!private)
+			model_reveal(m, part);
+		for (j = part->start; j < part->end; j++) {
+			if (private && !part->file->pages[j].private)
+				part->file->pages[j].used_at = MODEL_UNUSED;
+			part->file->pages[j].private = private;
+		}
+	}
+	return 0;
+}
+
+/* The slot of the lowest gfn from @gfn on, if any begins or goes on below @end */
+static inline struct model_slot *model_next_slot(struct model *m, unsigned int gfn,
+						 unsigned int end)
+{
+	for (; gfn < end; gfn++) {
+		if (model_slot_at(m, gfn))
+			return model_slot_at(m, gfn);
+	}
+	return NULL;
+}
+
+/* KVM_SET_MEMORY_ATTRIBUTES */
+static inline int model_attrs(struct model *m, unsigned int start, unsigned int n, bool private)
+{
+	unsigned int end = start + n, gfn, from, to, index;
+	struct model_parts parts = {};
+	struct model_slot *slot;
+	bool same = true;
+
+	for (gfn = start; gfn < end; gfn++)
+		same &= m->private[gfn] == private;
+	for (gfn = start; (slot = model_next_slot(m, gfn, end)); gfn = slot->base + slot->npages) {
+		if (slot->file == MODEL_NO_FILE || !slot->mmap)
+			continue;
+		from = slot->base > start ? slot->base : start;
+		to = slot->base + slot->npages < end ? slot->base + slot->npages : end;
+		parts.part[parts.nr++] = (struct model_part) {
+			.file = &m->files[slot->file],
+			.start = slot->offset + from - slot->base,
+			.end = slot->offset + to - slot->base,
+			.bound = true,
+			.gfn = from,
+		};
+	}
+
+	if (!same || !model_parts_have(&parts, private)) {
+		if (model_convert_parts(m, &parts, private, &index))
+			return -EAGAIN;
+		for (gfn = start; gfn < end; gfn++)
+			m->private[gfn] = private;
+	}
+	model_drop_offers(m, start, end);
+	return 0;
+}
+
+/* KVM_SET_MEMORY_ATTRIBUTES2; after EAGAIN @index is that of error_offset. */
+static inline int model_attrs2(struct model *m, unsigned int f, unsigned int start,
+			       unsigned int n, bool private, unsigned int *index)
+{
+	struct model_parts parts = {};
+	struct model_part *part;
+	struct model_slot *slot;
+	unsigned int i, pos, end = start + n;
+	bool same = true;
+
+	if (!model_has_mmap(&m->files[f]))
+		return -EINVAL;
+
+	for (pos = start; pos < end; pos = part->end) {
+		slot = model_bound(m, f, pos);
+		part = &parts.part[parts.nr++];
+		*part = (struct model_part) {
+			.file = &m->files[f],
+			.start = pos,
+			.end = pos + 1,
+			.bound = slot,
+			.gfn = slot ? slot->base + pos - slot->offset : 0,
+		};
+		while (part->end < end && model_bound(m, f, part->end) == slot)
+			part->end++;
+		for (i = 0; slot && i < part->end - pos; i++)
+			same &= m->private[part->gfn + i] == private;
+	}
+
+	if (!same || !model_parts_have(&parts, private)) {
+		if (model_convert_parts(m, &parts, private, index))
+			return -EAGAIN;
+		for (i = 0; i < parts.nr; i++) {
+			part = &parts.part[i];
+			for (pos = 0; part->bound && pos < part->end - part->start; pos++)
+				m->private[part->gfn + pos] = private;
+		}
+	}
+	for (i = 0; i < parts.nr; i++) {
+		part = &parts.part[i];
+		if (part->bound)
+			model_drop_offers(m, part->gfn, part->gfn + part->end - part->start);
+	}
+	return 0;
+}
+
+static inline bool model_slot_fits(struct model *m, unsigned int base, unsigned int n)
+{
+	unsigned int gfn;
+
+	for (gfn = base; gfn < base + n; gfn++) {
+		if (model_slot_at(m, gfn))
+			return false;
+	}
+	return true;
+}
+
+/* Offsets become private whose gfns are. */
+static inline int model_bind(struct model *m, unsigned int f, unsigned int offset,
+			     unsigned int base, unsigned int n)
+{
+	struct model_parts parts = {};
+	unsigned int i, index;
+
+	if (offset + n > MODEL_PAGES)
+		return -EINVAL;
+	for (i = offset; i < offset + n; i++) {
+		if (model_bound(m, f, i)) {
+			m->events[MODEL_OFFSET_TAKEN]++;
+			return -EEXIST;
+		}
+	}
+	if (!model_has_mmap(&m->files[f]))
+		return 0;
+
+	/* One page at a time: model_parts is too small for all patterns. */
+	for (i = 0; i < n; i++) {
+		parts.part[0] = (struct model_part) {
+			.file = &m->files[f],
+			.start = offset + i,
+			.end = offset + i + 1,
+		};
+		parts.nr = 1;
+		if (m->private[base + i] && model_isolate(&parts, &index)) {
+			m->events[MODEL_IN_THE_WAY]++;
+			return -EAGAIN;
+		}
+	}
+	for (i = 0; i < n; i++) {
+		parts.part[0].start = offset + i;
+		parts.part[0].end = offset + i + 1;
+		if (m->private[base + i] && !model_parts_have(&parts, true)) {
+			m->events[MODEL_MADE_PRIVATE]++;
+			model_convert_parts(m, &parts, true, &index);
+		}
+	}
+	return 0;
+}
+
+/* A new slot; @f may be MODEL_NO_FILE. */
+static inline int model_add_slot(struct model *m, unsigned int s, unsigned int f,
+				 unsigned int offset, unsigned int base, unsigned int n)
+{
+	struct model_slot *slot = &m->slots[s];
+	int err = 0;
+
+	if (!model_slot_fits(m, base, n)) {
+		m->events[MODEL_ADDRESS_TAKEN]++;
+		return -EEXIST;
+	}
+	if (f != MODEL_NO_FILE)
+		err = model_bind(m, f, offset, base, n);
+	if (err)
+		return err;
+
+	slot->exists = true;
+	slot->base = base;
+	slot->npages = n;
+	slot->file = f;
+	slot->offset = offset;
+	slot->closed = false;
+	slot->mmap = f != MODEL_NO_FILE && model_has_mmap(&m->files[f]);
+	return 0;
+}
+
+#endif /* SELFTEST_KVM_GMEM_MODEL_CONVERT_H */
