@@ -24,7 +24,8 @@ PLAN = re.compile(r"(\s*)1\.\.(\d+)(?:\s+#\s*(.*))?$")
 DIRECTIVE = re.compile(r"(.*?)\s*#\s*(SKIP|XFAIL|TODO|TIMEOUT)\b:?\s*(.*)$", re.I)
 
 SPLAT = re.compile(
-    r"WARNING: |\bBUG: |\bBUG \S|\bOops\b|Call Trace:|KASAN: |KCSAN: |UBSAN: "
+    # Mitigations of the processor's defects say "WARNING: See https://...".
+    r"WARNING: (?!See )|\bBUG: |\bBUG \S|\bOops\b|Call Trace:|KASAN: |KCSAN: |UBSAN: "
     r"|kmemleak: \d+ new|rcu: INFO|soft lockup|hard LOCKUP|blocked for more than"
     r"|INFO: (?:trying|possible|lockdep|suspicious)|suspicious RCU usage"
     r"|general protection fault[,:]|unable to handle|invalid opcode: "

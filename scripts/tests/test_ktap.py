@@ -159,6 +159,10 @@ class WholeTests(unittest.TestCase):
         return "".join(f"@@@ begin d/{t} limit=1\n@@@ end d/{t} rc={c} secs=0\n"
                        for t, c in (("kvm-load", 0), ("t", rc), ("kvm-unload", 0)))
 
+    def test_a_mitigation_that_is_missing_is_no_splat(self):
+        line = "[    0.8] Speculative Return Stack Overflow: WARNING: See https://kernel.org/"
+        self.assertEqual([r.status for r in ktap.find_splats([line])], ["pass"])
+
     def test_allocations_that_a_test_makes_fail(self):
         trace = ["x: vmalloc error: size 4, vm_struct allocation failed", "CPU: 1 PID: 105",
                  "Call Trace:", " f+0x1/0x2"]
