@@ -377,8 +377,9 @@ GMEM_TEST(failed_bindings_leak_nothing)
 	for (i = 0; i < 500; i++)
 		ASSERT_ERRNO(__gmem_set_region2(vm, SLOT + 1, KVM_MEM_GUEST_MEMFD, 4 * size,
 						size, hva, fd, 0), EEXIST);
-	available -= memory_info("MemAvailable:");
-	TEST_ASSERT(available < 32768, "%ld KiB less are available", available);
+	/* Some of it is freed later.  What is leaked never is: see the deadline. */
+	while (available - memory_info("MemAvailable:") >= 32768)
+		sched_yield();
 }
 
 static void *convert_for_ever(void *arg)
