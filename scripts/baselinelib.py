@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 import ktap
+from bisectlib.common import Missing
 
 GROUP = "baseline"
 # Tests of what the series adds: the base cannot pass them, so ours has to.
@@ -81,10 +82,6 @@ LOCK_WORKLOADS = {
     "dirty_log": "6.1/dirty_log_perf_test -i 2 -b 4M -v 1",
     "memslots": "6.1/memslot_modification_stress_test -b 4M -v 1 -i 10",
 }
-
-
-class Missing(Exception):
-    """The run cannot go on; the text says what to do."""
 
 
 @dataclass

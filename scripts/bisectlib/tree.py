@@ -41,6 +41,13 @@ class Tree:
             raise Missing(f"git {args[0]}: {last}")
         return done.stdout.strip()
 
+    def tip(self, branch):
+        """The commit of a branch of the main tree."""
+        try:
+            return self.git("rev-parse", "--verify", "-q", f"{branch}^{{commit}}")
+        except Missing:
+            raise Missing(f"no branch {branch} in {self.main}; run 'make tree'") from None
+
     def create(self):
         self.git("worktree", "prune")
         if not (self.where / ".git").exists():
@@ -48,7 +55,7 @@ class Tree:
             self.git("worktree", "add", "-q", "--detach", str(self.where), "base")
 
     def steps(self, tip):
-        base = self.git("rev-parse", "base")
+        base = self.tip("base")
         subject = self.git("show", "-s", "--format=%s", base)
         rows = [Step(0, base, subject, [], {}, base)]
         files = {}

@@ -24,6 +24,7 @@ tests default/x
 +	work();
 """
 MANIFEST = "# c\n@host\nlint 9 lint\n@default\nx 5 ours/x\ny 5 ours/y\n@off p=0\nx 5 ours/x\n"
+check = load("check")
 
 
 class Parse(unittest.TestCase):
@@ -41,15 +42,16 @@ class Parse(unittest.TestCase):
                 mutate.parse_mutations(bad)
 
     def test_manifest(self):
-        self.assertEqual(mutate.manifest_of(MANIFEST, ["default/y", "off/x"]),
+        self.assertEqual(check.select(MANIFEST, "default/y off/x"),
                          "@default\ny 5 ours/y\n@off p=0\nx 5 ours/x\n")
-        with self.assertRaises(mutate.Missing):
-            mutate.manifest_of(MANIFEST, ["default/z"])
+        only, = mutate.parse_mutations(TEXT)
+        self.assertEqual(mutate.unknown([only], MANIFEST), [])
+        only.tests = ["default/z", "off/x"]
+        self.assertEqual(mutate.unknown([only], MANIFEST), ["default/z"])
 
     def test_the_real_list(self):
         found = mutate.parse_mutations((SCRIPTS / "mutations").read_text())
-        mutate.manifest_of((SCRIPTS / "manifest").read_text(),
-                           {t for m in found for t in m.tests})
+        self.assertEqual(mutate.unknown(found, (SCRIPTS / "manifest").read_text()), [])
         for m in found:
             text = (SCRIPTS.parent / m.file).read_text()
             self.assertEqual(text.count(m.old), 1, m.name)
@@ -78,9 +80,8 @@ class Judge(unittest.TestCase):
 
         only, = mutate.parse_mutations(TEXT)
         with mock.patch.object(mutate.subprocess, "call", call), \
-             mock.patch.object(mutate, "manifest_of", lambda *_: ""), \
-             mock.patch.object(mutate, "restore"):
-            row = mutate.judge(only, self.top, self.top / "results", [])
+             mock.patch.object(mutate.Tree, "git"):
+            row = mutate.judge(only, mutate.Tree(None, self.top), self.top / "results", [])
         self.assertEqual(seen, ["{\n\twork();\n}\n"])
         return row
 
@@ -104,7 +105,7 @@ class Judge(unittest.TestCase):
     def test_text_is_gone(self):
         only, = mutate.parse_mutations(TEXT)
         (self.top / "a.c").write_text("")
-        self.assertEqual(mutate.judge(only, self.top, self.top, [])["verdict"], "BROKEN")
+        self.assertEqual(mutate.judge(only, mutate.Tree(None, self.top), self.top, [])["verdict"], "BROKEN")
 
     def test_no_such_name(self):
         with contextlib.redirect_stderr(io.StringIO()) as err:
