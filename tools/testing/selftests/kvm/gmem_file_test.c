@@ -11,8 +11,8 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 
-#include "gmem_failure.h"
 #include "gmem_harness.h"
+#include "gmem_knob.h"
 #include "gmem_util.h"
 
 #define PG		4096ULL

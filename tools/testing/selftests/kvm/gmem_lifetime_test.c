@@ -10,23 +10,12 @@
 
 #include "gmem_harness.h"
 #include "gmem_kcore.h"
+#include "gmem_knob.h"
 #include "gmem_world.h"
 
 #define SECRET	0x5a
 #define MIB	BIT_ULL(20)
 #define CGROUP	"/sys/fs/cgroup/gmem-test"
-
-static bool put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	bool good;
-
-	if (fd < 0)
-		return false;
-	good = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-	close(fd);
-	return good;
-}
 
 /* A number in a file, after @key if that is not NULL; -1: not there */
 static long get(const char *path, const char *key)
@@ -106,8 +95,8 @@ GMEM_TEST_TIMEOUT(reclaim_and_compaction, 120)
 	for (i = 0; i < PAGES; i++)
 		guest_fills(&w, i, 0x20 + i);
 	for (round = 0; round < 3; round++) {
-		TEST_ASSERT(put("/proc/sys/vm/drop_caches", "3"), "drop_caches");
-		put("/proc/sys/vm/compact_memory", "1");
+		TEST_ASSERT(gmem_write_knob("/proc/sys/vm/drop_caches", "3"), "drop_caches");
+		gmem_write_knob("/proc/sys/vm/compact_memory", "1");
 		posix_fadvise(w.slot.fd, 0, 0, POSIX_FADV_DONTNEED);
 		madvise(host(&w, 0), PAGES * PG, MADV_PAGEOUT);
 		madvise(host(&w, 0), PAGES * PG, MADV_COLD);
@@ -145,7 +134,7 @@ GMEM_TEST(soft_offline_of_a_private_page)
 	ASSERT_OK(convert(&w, 3, 1, GMEM_PRIVATE));
 	if (access("/sys/devices/system/memory/soft_offline_page", F_OK))
 		gmem_skip("kernel without soft offlining by address");
-	put("/sys/devices/system/memory/soft_offline_page", phys);
+	gmem_write_knob("/sys/devices/system/memory/soft_offline_page", phys);
 	assert_guest(&w, 3, 0x33);
 }
 
@@ -198,7 +187,7 @@ GMEM_TEST(poisoned_private_page)
 	assert_host(&w, 3, 0x33);
 	snprintf(pfn, sizeof(pfn), "%#lx", gmem_physical_address(host(&w, 3)) / PG);
 	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
-	if (!put("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn))
+	if (!gmem_write_knob("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn))
 		gmem_skip("corrupt-pfn: %s", strerror(errno));
 	assert_guest(&w, 4, 0x44);
 	end = gmem_cmd(w.vcpu, GMEM_CMD_READ, gpa(3), 0);
@@ -304,7 +293,7 @@ GMEM_TEST(memcg_charge)
 	if (get(CGROUP "/memory.current", NULL) < 0)
 		gmem_skip("kernel without memory cgroups");
 	snprintf(pid, sizeof(pid), "%d", getpid());
-	TEST_ASSERT(put(CGROUP "/cgroup.procs", pid), "moving to the cgroup");
+	TEST_ASSERT(gmem_write_knob(CGROUP "/cgroup.procs", pid), "moving to the cgroup");
 
 	vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM);
 	fd = gmem_create(vm, 64 * MIB, 0);
@@ -317,7 +306,7 @@ GMEM_TEST(memcg_charge)
 	after = get(CGROUP "/memory.current", NULL);
 	TEST_ASSERT(charged - after >= (long)(64 * MIB - 2 * MIB), "%ld bytes uncharged",
 		    charged - after);
-	TEST_ASSERT(put("/sys/fs/cgroup/cgroup.procs", pid), "leaving the cgroup");
+	TEST_ASSERT(gmem_write_knob("/sys/fs/cgroup/cgroup.procs", pid), "leaving the cgroup");
 	rmdir(CGROUP);
 }
 
@@ -352,12 +341,12 @@ GMEM_TEST_TIMEOUT(nothing_is_leaked, 120)
 	int i;
 
 	use_and_drop(GMEM_SLOT_TWO, true);
-	put("/proc/sys/vm/drop_caches", "3");
+	gmem_write_knob("/proc/sys/vm/drop_caches", "3");
 	unevictable = memory_info("Unevictable:");
 	available = memory_info("MemAvailable:");
 	for (i = 0; i < 16; i++)
 		use_and_drop(i & 1 ? GMEM_SLOT_TWO : GMEM_SLOT_INPLACE, i & 2);
-	put("/proc/sys/vm/drop_caches", "3");
+	gmem_write_knob("/proc/sys/vm/drop_caches", "3");
 	unevictable = memory_info("Unevictable:") - unevictable;
 	available -= memory_info("MemAvailable:");
 	TEST_ASSERT(unevictable < 4096, "%ld KiB more are unevictable", unevictable);

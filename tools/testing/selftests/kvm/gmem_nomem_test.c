@@ -173,12 +173,15 @@ static void fail_each_allocation(struct nomem_world *nw, const struct call *call
 	fail_in_turn(nw, call, GMEM_FAIL_REST, &before, &after);
 }
 
+static void fill(struct nomem_world *nw, unsigned int page, unsigned int end)
+{
+	for (; page < end; page++)
+		guest_fills(&nw->w, page, 0x10 + page);
+}
+
 static void fill_world(struct nomem_world *nw)
 {
-	unsigned int i;
-
-	for (i = 0; i < PAGES; i++)
-		guest_fills(&nw->w, i, 0x10 + i);
+	fill(nw, 0, PAGES);
 }
 
 static int some_to_private(struct nomem_world *nw)
@@ -188,11 +191,8 @@ static int some_to_private(struct nomem_world *nw)
 
 static void back_to_shared(struct nomem_world *nw)
 {
-	unsigned int i;
-
 	ASSERT_OK(convert(&nw->w, 3, 8, GMEM_SHARED));
-	for (i = 3; i < 11; i++)
-		guest_fills(&nw->w, i, 0x10 + i);
+	fill(nw, 3, 11);
 }
 
 static const struct call to_private = {
@@ -214,11 +214,8 @@ static int some_to_shared(struct nomem_world *nw)
 
 static void back_to_private(struct nomem_world *nw)
 {
-	unsigned int i;
-
 	ASSERT_OK(convert(&nw->w, 3, 8, GMEM_PRIVATE));
-	for (i = 3; i < 11; i++)
-		guest_fills(&nw->w, i, 0x10 + i);
+	fill(nw, 3, 11);
 }
 
 static const struct call to_shared = {

@@ -5,9 +5,7 @@
 #ifndef SELFTEST_KVM_GMEM_FAILURE_H
 #define SELFTEST_KVM_GMEM_FAILURE_H
 
-#include <fcntl.h>
-
-#include "gmem_harness.h"
+#include "gmem_knob.h"
 
 /*
  * Which ones fail: the one of that number, or all from the slab once it has
@@ -42,26 +40,6 @@ static struct gmem_knob {
 
 /* Open before anything can fail */
 static int gmem_one_fd, gmem_rest_fd;
-
-static inline bool gmem_write_knob(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY);
-	bool good;
-
-	good = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-	close(fd);
-	return good;
-}
-
-static inline void gmem_read_knob(const char *path, char *value, size_t size)
-{
-	int fd = open(path, O_RDONLY);
-	ssize_t len = fd < 0 ? -1 : read(fd, value, size - 1);
-
-	TEST_ASSERT(len > 0, "read of %s: %s", path, strerror(errno));
-	value[len] = '\0';
-	close(fd);
-}
 
 /* Backwards: without its filter of tasks, the other knobs would hit everybody. */
 static inline void gmem_restore_knobs(void)

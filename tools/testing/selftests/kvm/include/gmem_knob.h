@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Files of procfs, sysfs and debugfs with one value.
+ */
+#ifndef SELFTEST_KVM_GMEM_KNOB_H
+#define SELFTEST_KVM_GMEM_KNOB_H
+
+#include <fcntl.h>
+
+#include "gmem_harness.h"
+
+static inline bool gmem_write_knob(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY);
+	bool good;
+
+	good = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+	close(fd);
+	return good;
+}
+
+static inline void gmem_read_knob(const char *path, char *value, size_t size)
+{
+	int fd = open(path, O_RDONLY);
+	ssize_t len = fd < 0 ? -1 : read(fd, value, size - 1);
+
+	TEST_ASSERT(len > 0, "read of %s: %s", path, strerror(errno));
+	value[len] = '\0';
+	close(fd);
+}
+
+#endif /* SELFTEST_KVM_GMEM_KNOB_H */
