@@ -73,6 +73,9 @@ long kvm_private_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp
 void kvm_prepare_memory_fault_exit(struct kvm_vcpu *vcpu, gfn_t gfn,
 				   bool is_private);
 
+/* private_debugfs.c */
+void kvm_private_create_debugfs(struct kvm *kvm);
+
 /* architecture */
 bool kvm_arch_supports_private_mem(void);
 unsigned long kvm_arch_max_mapping_pages(void);
@@ -123,6 +126,10 @@ static inline void kvm_private_init_vm(struct kvm *kvm)
 }
 
 static inline void kvm_private_destroy_vm(struct kvm *kvm)
+{
+}
+
+static inline void kvm_private_create_debugfs(struct kvm *kvm)
 {
 }
 

@@ -31,6 +31,28 @@ struct kvm_private_ops {
 			   gfn_t *offer_start, gfn_t *offer_end);
 };
 
+/*
+ * Binary statistics of private memory, for KVM_GENERIC_VM_STATS().  The fields
+ * are in struct kvm_vm_stat_generic:
+ *
+ * gmem_private_pages		private pages that files hold now
+ * gmem_conversions		conversions that changed something
+ * gmem_conversions_again	conversions that failed because of a reference
+ * gmem_poisoned_pages		pages of files in which an error was found
+ * gmem_leaked_pages		pages that left a file and that nobody can use
+ *				again, because they are poisoned
+ */
+#ifdef CONFIG_KVM_GUEST_MEMFD
+#define KVM_PRIVATE_VM_STATS()						       \
+	STATS_DESC_ICOUNTER(VM_GENERIC, gmem_private_pages),		       \
+	STATS_DESC_COUNTER(VM_GENERIC, gmem_conversions),		       \
+	STATS_DESC_COUNTER(VM_GENERIC, gmem_conversions_again),		       \
+	STATS_DESC_COUNTER(VM_GENERIC, gmem_poisoned_pages),		       \
+	STATS_DESC_COUNTER(VM_GENERIC, gmem_leaked_pages),
+#else
+#define KVM_PRIVATE_VM_STATS()
+#endif
+
 #ifdef CONFIG_KVM_GUEST_MEMFD
 /**
  * struct kvm_private_mem - private memory of a VM, embedded in struct kvm

@@ -23,6 +23,7 @@
 #include <linux/mm.h>
 #include <linux/pagevec.h>
 #include <linux/sched/signal.h>
+#include <trace/events/kvm_gmem.h>
 
 #include "convert.h"
 #include "guest_memfd_claim.h"
@@ -136,29 +137,31 @@ static bool kvm_convert_has_foreign_refs(struct kvm *kvm, struct folio *folio)
 }
 
 /**
- * kvm_convert_folios - call a function for each folio of a file in a range
+ * kvm_convert_folios - call a function for each folio that changes sides
  * @conv: the conversion; its error_index says where the function failed
- * @gmem: the file
- * @start: first offset in pages
+ * @part: the part, which counts the pages
+ * @start: first offset in pages of a run whose state changes
  * @end: one past the last offset
  * @fn: called with a reference; ends the walk unless it returns 0
  *
  * Context: the file's invalidate_lock held for write; may sleep.
  * Return: 0, or what @fn returned.
  */
-int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_gmem *gmem,
+int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_convert_part *part,
 		       pgoff_t start, pgoff_t end, kvm_convert_folio_fn_t fn)
 {
+	struct address_space *mapping = part->gmem->mapping;
 	struct folio_batch fbatch;
 	pgoff_t pos = start;
 	unsigned int i;
 	int r = 0;
 
-	lockdep_assert_held_write(&gmem->mapping->invalidate_lock);
+	lockdep_assert_held_write(&mapping->invalidate_lock);
 
 	folio_batch_init(&fbatch);
-	while (!r && filemap_get_folios(gmem->mapping, &pos, end - 1, &fbatch)) {
+	while (!r && filemap_get_folios(mapping, &pos, end - 1, &fbatch)) {
 		for (i = 0; !r && i < folio_batch_count(&fbatch); i++) {
+			part->nr_moved += folio_nr_pages(fbatch.folios[i]);
 			r = fn(conv, fbatch.folios[i]);
 			if (r)
 				conv->error_index = max(start,
@@ -202,7 +205,7 @@ static int kvm_convert_isolate_folio(struct kvm_conversion *conv,
 }
 
 static int kvm_convert_isolate_part(struct kvm_conversion *conv,
-				    const struct kvm_convert_part *part)
+				    struct kvm_convert_part *part)
 {
 	unsigned long state;
 	pgoff_t pos, end;
@@ -217,7 +220,7 @@ static int kvm_convert_isolate_part(struct kvm_conversion *conv,
 			continue;
 
 		unmap_mapping_pages(part->gmem->mapping, pos, end - pos, false);
-		r = kvm_convert_folios(conv, part->gmem, pos, end,
+		r = kvm_convert_folios(conv, part, pos, end,
 				       kvm_convert_isolate_folio);
 	}
 
@@ -244,6 +247,18 @@ static int kvm_convert_isolate(struct kvm_conversion *conv)
 	return 0;
 }
 
+static void kvm_convert_commit_part(const struct kvm_conversion *conv,
+				    const struct kvm_convert_part *part)
+{
+	long nr = part->nr_moved;
+
+	kvm_attr_map_commit(&part->gmem->state, part->start, part->end,
+			    conv->attrs);
+	kvm_gmem_count_private(part->gmem,
+			       conv->attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE ?
+			       nr : -nr);
+}
+
 static void kvm_convert_commit(struct kvm_conversion *conv)
 {
 	unsigned int i;
@@ -258,9 +273,7 @@ static void kvm_convert_commit(struct kvm_conversion *conv)
 	kvm_convert_reveal(conv);
 
 	for (i = 0; i < conv->nr_parts; i++)
-		kvm_attr_map_commit(&conv->parts[i].gmem->state,
-				    conv->parts[i].start, conv->parts[i].end,
-				    conv->attrs);
+		kvm_convert_commit_part(conv, &conv->parts[i]);
 }
 
 static bool kvm_convert_is_noop(struct kvm_conversion *conv)
@@ -304,6 +317,18 @@ static int kvm_convert_locked(struct kvm_conversion *conv)
 	return r;
 }
 
+static void kvm_convert_count(struct kvm_conversion *conv, int r)
+{
+	struct kvm_vm_stat_generic *stat = &conv->kvm->stat.generic;
+
+	lockdep_assert_held(&conv->kvm->slots_lock);
+
+	if (!r)
+		stat->gmem_conversions++;
+	else if (r == -EAGAIN)
+		stat->gmem_conversions_again++;
+}
+
 /*
  * Convert what the collecting functions found, then free it.
  */
@@ -318,6 +343,7 @@ static int kvm_convert(struct kvm_conversion *conv)
 		if (!r)
 			r = kvm_convert_locked(conv);
 		kvm_convert_unlock_files(conv);
+		kvm_convert_count(conv, r);
 	}
 
 	if (!r)
@@ -356,6 +382,7 @@ int kvm_convert_gfns(struct kvm *kvm, gfn_t start, gfn_t end,
 		r = kvm_convert(&conv);
 	mutex_unlock(&kvm->slots_lock);
 
+	trace_kvm_convert_gfns(start, end, attrs, r);
 	return r;
 }
 
@@ -388,6 +415,7 @@ int kvm_convert_file(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end,
 		r = kvm_convert(&conv);
 	mutex_unlock(&gmem->kvm->slots_lock);
 
+	trace_kvm_convert_file(start, end, attrs, r);
 	*error_index = conv.error_index;
 	return r;
 }

@@ -22,12 +22,14 @@ struct kvm_convert_gfns {
  * @start: first offset in pages
  * @end: one past the last offset
  * @binding: binding that covers all of it, NULL if it is not bound
+ * @nr_moved: pages found that are to be private from shared, or the reverse
  */
 struct kvm_convert_part {
 	struct kvm_gmem *gmem;
 	pgoff_t start;
 	pgoff_t end;
 	const struct kvm_gmem_binding *binding;
+	unsigned long nr_moved;
 };
 
 /**
@@ -62,7 +64,7 @@ typedef int (*kvm_convert_folio_fn_t)(struct kvm_conversion *conv,
 				      struct folio *folio);
 
 /* convert.c */
-int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_gmem *gmem,
+int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_convert_part *part,
 		       pgoff_t start, pgoff_t end, kvm_convert_folio_fn_t fn);
 
 /* convert_reveal.c */

@@ -50,7 +50,7 @@ static bool kvm_convert_take_offer(struct kvm_conversion *conv,
 }
 
 static void kvm_convert_reveal_run(struct kvm_conversion *conv,
-				   const struct kvm_convert_part *part,
+				   struct kvm_convert_part *part,
 				   pgoff_t start, pgoff_t end)
 {
 	pgoff_t offer_start, offer_end;
@@ -63,18 +63,18 @@ static void kvm_convert_reveal_run(struct kvm_conversion *conv,
 		}
 
 		if (start < offer_start)
-			kvm_convert_folios(conv, part->gmem, start, offer_start,
+			kvm_convert_folios(conv, part, start, offer_start,
 					   kvm_convert_clear_folio);
 		conv->offered = part->binding;
 		if (offer_start < offer_end)
-			kvm_convert_folios(conv, part->gmem, offer_start,
-					   offer_end, kvm_convert_offer_folio);
+			kvm_convert_folios(conv, part, offer_start, offer_end,
+					   kvm_convert_offer_folio);
 		start = offer_end;
 	}
 }
 
 static void kvm_convert_reveal_part(struct kvm_conversion *conv,
-				    const struct kvm_convert_part *part)
+				    struct kvm_convert_part *part)
 {
 	unsigned long state;
 	pgoff_t pos, end;

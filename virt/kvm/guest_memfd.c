@@ -141,6 +141,7 @@ static const struct file_operations kvm_gmem_fops = {
 	.fallocate = kvm_gmem_fallocate,
 	.unlocked_ioctl = kvm_gmem_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.show_fdinfo = kvm_gmem_show_fdinfo,
 };
 
 static int kvm_gmem_setattr(struct user_namespace *mnt_userns,

@@ -21,6 +21,11 @@
  * @bindings: struct kvm_gmem_binding by offset in pages; written under
  *	slots_lock and @bindings_lock, read under either of them
  * @bindings_lock: leaf
+ * @nr_private: private pages in @mapping.  Changes with the state of an offset
+ *	under the invalidate_lock, with pages that come under the
+ *	invalidate_lock held for read
+ * @nr_leaked: pages that left the file poisoned; guarded by the invalidate_lock
+ * @has_poison: a page may be poisoned
  * @locked: the running conversion holds the invalidate_lock; guarded by
  *	slots_lock
  *
@@ -34,6 +39,9 @@ struct kvm_gmem {
 	struct shared_policy policy;
 	struct rb_root_cached bindings;
 	spinlock_t bindings_lock;	/* writers of bindings, a leaf */
+	atomic_long_t nr_private;
+	unsigned long nr_leaked;
+	bool has_poison;
 	bool locked;
 };
 
@@ -87,6 +95,14 @@ struct kvm_gmem *kvm_gmem_from_file(struct file *file);
 extern const struct address_space_operations kvm_gmem_aops;
 struct folio *kvm_gmem_get_folio(struct kvm_gmem *gmem, pgoff_t index);
 void kvm_gmem_clear_folio(struct folio *folio);
+
+/* guest_memfd_count.c */
+bool kvm_gmem_offset_is_private(struct kvm_gmem *gmem, pgoff_t index);
+void kvm_gmem_count_private(struct kvm_gmem *gmem, long nr);
+void kvm_gmem_count_poison(struct kvm_gmem *gmem);
+void kvm_gmem_truncate(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end);
+void kvm_gmem_truncate_all(struct kvm_gmem *gmem);
+void kvm_gmem_show_fdinfo(struct seq_file *m, struct file *file);
 
 /* guest_memfd_mmap.c */
 int kvm_gmem_mmap(struct file *file, struct vm_area_struct *vma);

@@ -11,6 +11,7 @@
 #include <linux/highmem.h>
 #include <linux/migrate.h>
 #include <linux/pagemap.h>
+#include <trace/events/kvm_gmem.h>
 
 #include "guest_memfd.h"
 #include "guest_memfd_claim.h"
@@ -57,6 +58,9 @@ static struct folio *kvm_gmem_add_folio(struct kvm_gmem *gmem, pgoff_t index)
 		return ERR_PTR(r);
 	}
 
+	if (kvm_gmem_offset_is_private(gmem, index))
+		kvm_gmem_count_private(gmem, folio_nr_pages(folio));
+
 	kvm_gmem_clear_folio(folio);
 	folio_mark_uptodate(folio);
 	/* A clean page could be dropped without a word, by soft offlining. */
@@ -72,7 +76,7 @@ static struct folio *kvm_gmem_add_folio(struct kvm_gmem *gmem, pgoff_t index)
  *
  * A new folio is zeroed.
  *
- * Context: May sleep.
+ * Context: the file's invalidate_lock; may sleep.
  * Return: the folio, locked, with a reference for the caller, or an ERR_PTR()
  * of
  *
@@ -230,7 +234,9 @@ static int kvm_gmem_populate(const struct kvm_memory_slot *slot, gfn_t gfn)
 	if (!gmem)
 		return -EFAULT;
 
+	filemap_invalidate_lock_shared(gmem->mapping);
 	folio = kvm_gmem_get_folio(gmem, kvm_gmem_gfn_to_index(slot->gmem, gfn));
+	filemap_invalidate_unlock_shared(gmem->mapping);
 	if (IS_ERR(folio))
 		return PTR_ERR(folio);
 
@@ -250,7 +256,7 @@ static int kvm_gmem_populate(const struct kvm_memory_slot *slot, gfn_t gfn)
  * No reference is taken: @pfn is valid only as long as no MMU invalidation of
  * the gfn has begun since before the call.
  *
- * Context: kvm->srcu; may sleep.
+ * Context: kvm->srcu.  Takes the invalidate_lock; may sleep.
  * Return: 0, or
  *
  * * -EFAULT if the file has been closed
@@ -295,7 +301,10 @@ static bool kvm_gmem_release_folio(struct folio *folio, gfp_t gfp)
 static int kvm_gmem_error_remove_page(struct address_space *mapping,
 				      struct page *page)
 {
+	trace_kvm_gmem_poison(page_index(page), page_to_pfn(page));
+
 	/* The file lives as long as it has folios, and this one is locked. */
+	kvm_gmem_count_poison(mapping->private_data);
 	kvm_gmem_zap_page(mapping->private_data, page_index(page));
 	return 0;
 }

@@ -64,8 +64,7 @@ void kvm_gmem_punch(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end)
 	kvm_gmem_drain_accesses(gmem->kvm);
 	/* There are no copies, but poisoned entries go only with those. */
 	unmap_mapping_pages(gmem->mapping, start, end - start, true);
-	truncate_inode_pages_range(gmem->mapping, (loff_t)start << PAGE_SHIFT,
-				   ((loff_t)end << PAGE_SHIFT) - 1);
+	kvm_gmem_truncate(gmem, start, end);
 	kvm_zap_end(&zap);
 
 	filemap_invalidate_unlock(gmem->mapping);
@@ -110,7 +109,7 @@ void kvm_gmem_close(struct kvm_gmem *gmem)
 	 * The guest cannot map them any more, the invalidation is over.
 	 */
 	synchronize_srcu(&kvm->srcu);
-	truncate_inode_pages_final(gmem->mapping);
+	kvm_gmem_truncate_all(gmem);
 }
 
 /**

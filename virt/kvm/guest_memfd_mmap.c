@@ -12,14 +12,6 @@
 
 #include "guest_memfd.h"
 
-static bool kvm_gmem_offset_is_private(struct kvm_gmem *gmem, pgoff_t index)
-{
-	lockdep_assert_held(&gmem->mapping->invalidate_lock);
-
-	return kvm_attr_map_get(&gmem->state, index) &
-	       KVM_MEMORY_ATTRIBUTE_PRIVATE;
-}
-
 static void kvm_gmem_assert_shared(struct kvm_gmem *gmem, pgoff_t index)
 {
 	gfn_t gfn;

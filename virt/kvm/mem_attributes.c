@@ -7,6 +7,7 @@
 #include <linux/kvm_private.h>
 #include <linux/mm.h>
 #include <linux/uaccess.h>
+#include <trace/events/kvm_gmem.h>
 
 #include "guest_memfd.h"
 
@@ -155,6 +156,8 @@ long kvm_private_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp
 void kvm_prepare_memory_fault_exit(struct kvm_vcpu *vcpu, gfn_t gfn,
 				   bool is_private)
 {
+	trace_kvm_memory_fault_exit(vcpu->vcpu_id, gfn, is_private);
+
 	vcpu->run->exit_reason = KVM_EXIT_MEMORY_FAULT;
 	vcpu->run->memory_fault.flags = is_private ?
 					KVM_MEMORY_EXIT_FLAG_PRIVATE : 0;

@@ -4,6 +4,8 @@
  * that nothing backs.
  */
 
+#include <trace/events/kvm_gmem.h>
+
 #include "../mmu.h"
 #include "../mmu/mmu_internal.h"
 #include "private.h"
@@ -35,6 +37,8 @@ static int kvm_private_faultin_file(struct kvm_vcpu *vcpu,
 	       KVM_HPAGE_GFN_SHIFT(fault->max_level) > order)
 		fault->max_level--;
 
+	trace_kvm_private_fault(vcpu->vcpu_id, fault->gfn, fault->pfn,
+				fault->max_level, fault->is_private);
 	return RET_PF_CONTINUE;
 }
 

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is private and what is shared, for people: gmem_map in a VM's debugfs
+ * directory.  A line is a run of gfns of a memslot that are alike:
+ *
+ *   START-END AS:SLOT private|shared file|memory
+ *
+ * with guest physical addresses, END exclusive.  "file" says that the memslot
+ * is bound to a guest_memfd file.
+ */
+
+#include <linux/debugfs.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+
+#include "guest_memfd.h"
+
+/* A position in the file is a gfn, with its address space above. */
+#define KVM_MAP_AS_SHIFT	52
+
+/**
+ * struct kvm_map_run - a line of the map
+ * @kvm: the VM
+ * @slot: memslot that contains the run
+ * @start: first gfn
+ * @end: one past the last gfn
+ * @is_private: what all of its gfns are
+ */
+struct kvm_map_run {
+	struct kvm *kvm;
+	const struct kvm_memory_slot *slot;
+	gfn_t start;
+	gfn_t end;
+	bool is_private;
+};
+
+static void kvm_map_fill(struct kvm_map_run *run,
+			 const struct kvm_memory_slot *slot, gfn_t gfn)
+{
+	unsigned long attrs;
+
+	lockdep_assert_held(&run->kvm->slots_lock);
+
+	run->slot = slot;
+	run->start = max(gfn, slot->base_gfn);
+	run->end = kvm_attr_map_run_end(&run->kvm->private_mem.attrs, run->start,
+					slot->base_gfn + slot->npages, &attrs);
+	run->is_private = attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE;
+}
+
+static bool kvm_map_find_in(struct kvm_map_run *run, int as_id, gfn_t gfn)
+{
+	struct kvm_memslot_iter iter;
+
+	kvm_for_each_memslot_in_gfn_range(&iter,
+					  __kvm_memslots(run->kvm, as_id), gfn,
+					  ULONG_MAX) {
+		/* KVM's own memslots are outside the guest's memory. */
+		if (iter.slot->id >= KVM_USER_MEM_SLOTS)
+			continue;
+
+		kvm_map_fill(run, iter.slot, gfn);
+		return true;
+	}
+
+	return false;
+}
+
+static struct kvm_map_run *kvm_map_find(struct kvm_map_run *run, loff_t pos)
+{
+	gfn_t gfn = pos & (BIT_ULL(KVM_MAP_AS_SHIFT) - 1);
+	int as_id;
+
+	for (as_id = pos >> KVM_MAP_AS_SHIFT; as_id < KVM_ADDRESS_SPACE_NUM;
+	     as_id++, gfn = 0) {
+		if (kvm_map_find_in(run, as_id, gfn))
+			return run;
+	}
+
+	return NULL;
+}
+
+static void *kvm_map_start(struct seq_file *m, loff_t *pos)
+{
+	struct kvm_map_run *run = m->private;
+
+	if (mutex_lock_killable(&run->kvm->slots_lock))
+		return ERR_PTR(-EINTR);
+
+	return kvm_map_find(run, *pos);
+}
+
+static void *kvm_map_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	struct kvm_map_run *run = m->private;
+
+	*pos = (loff_t)run->slot->as_id << KVM_MAP_AS_SHIFT | run->end;
+	return kvm_map_find(run, *pos);
+}
+
+static void kvm_map_stop(struct seq_file *m, void *v)
+{
+	struct kvm_map_run *run = m->private;
+
+	if (!IS_ERR(v))
+		mutex_unlock(&run->kvm->slots_lock);
+}
+
+static int kvm_map_show(struct seq_file *m, void *v)
+{
+	const struct kvm_map_run *run = v;
+
+	seq_printf(m, "%016llx-%016llx %d:%d %s %s\n",
+		   run->start << PAGE_SHIFT, run->end << PAGE_SHIFT,
+		   run->slot->as_id, run->slot->id,
+		   run->is_private ? "private" : "shared",
+		   kvm_slot_has_gmem(run->slot) ? "file" : "memory");
+	return 0;
+}
+
+static const struct seq_operations kvm_map_ops = {
+	.start = kvm_map_start,
+	.next = kvm_map_next,
+	.stop = kvm_map_stop,
+	.show = kvm_map_show,
+};
+
+static int kvm_map_open(struct inode *inode, struct file *file)
+{
+	struct kvm *kvm = inode->i_private;
+	struct kvm_map_run *run;
+
+	if (!kvm_get_kvm_safe(kvm))
+		return -ENOENT;
+
+	run = __seq_open_private(file, &kvm_map_ops, sizeof(*run));
+	if (!run) {
+		kvm_put_kvm(kvm);
+		return -ENOMEM;
+	}
+
+	run->kvm = kvm;
+	return 0;
+}
+
+static int kvm_map_release(struct inode *inode, struct file *file)
+{
+	kvm_put_kvm(inode->i_private);
+	return seq_release_private(inode, file);
+}
+
+static const struct file_operations kvm_map_fops = {
+	.owner = THIS_MODULE,
+	.open = kvm_map_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = kvm_map_release,
+};
+
+/**
+ * kvm_private_create_debugfs - add gmem_map to a VM's debugfs directory
+ * @kvm: the VM, which removes the directory before it goes away
+ *
+ * Context: May sleep.
+ */
+void kvm_private_create_debugfs(struct kvm *kvm)
+{
+	debugfs_create_file("gmem_map", 0400, kvm->debugfs_dentry, kvm,
+			    &kvm_map_fops);
+}
