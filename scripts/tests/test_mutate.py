@@ -77,9 +77,10 @@ class Judge(unittest.TestCase):
             if tests is not None:
                 (run / "results.json").write_text(json.dumps(
                     {"tests": [{"name": n, "status": s} for n, s in tests.items()]}))
+            return mock.Mock()
 
         only, = mutate.parse_mutations(TEXT)
-        with mock.patch.object(mutate.subprocess, "call", call), \
+        with mock.patch.object(mutate.subprocess, "Popen", call), \
              mock.patch.object(mutate.Tree, "git"):
             row = mutate.judge(only, mutate.Tree(None, self.top), self.top / "results", [])
         self.assertEqual(seen, ["{\n\twork();\n}\n"])
