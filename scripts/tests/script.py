@@ -13,8 +13,9 @@ sys.path.insert(0, str(SCRIPTS))
 
 
 def load(name):
-    """Import a script by its file name."""
-    loader = importlib.machinery.SourceFileLoader(name.replace("-", "_"), str(SCRIPTS / name))
+    """Import a script by its file name, a path from scripts/ on."""
+    path = SCRIPTS / name
+    loader = importlib.machinery.SourceFileLoader(path.name.replace("-", "_"), str(path))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
     loader.exec_module(module)
     return module
