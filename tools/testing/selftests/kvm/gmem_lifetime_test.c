@@ -123,15 +123,19 @@ GMEM_TEST(soft_offline)
 	assert_host(&w, 3, 0x34);
 }
 
-/* By address: nobody has the page mapped, all that keeps it is that it is dirty. */
+/*
+ * By address: nobody has the page mapped, all that keeps it is that it is dirty.
+ * The host only reads it, and what the guest writes marks it later, if ever.
+ */
 GMEM_TEST(soft_offline_of_a_private_page)
 {
 	struct world w = make_world(GMEM_SLOT_INPLACE);
 	char phys[32];
 
-	memset(host(&w, 3), 0x33, PG);
+	assert_host(&w, 3, 0);
 	snprintf(phys, sizeof(phys), "%#lx", gmem_physical_address(host(&w, 3)));
 	ASSERT_OK(convert(&w, 3, 1, GMEM_PRIVATE));
+	guest_fills(&w, 3, 0x33);
 	if (access("/sys/devices/system/memory/soft_offline_page", F_OK))
 		gmem_skip("kernel without soft offlining by address");
 	gmem_write_knob("/sys/devices/system/memory/soft_offline_page", phys);
