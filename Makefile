@@ -13,7 +13,7 @@ NAMES	?=
 INITRD	:= $(OUT)/shell.cpio.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-more tree refresh series hooks rebase build demo check quick lint baseline bisect deb mutate fuzz shell bench clean
+.PHONY: help setup setup-more tree refresh series hooks rebase build demo check quick lint baseline bisect deb mutate fuzz kcsan shell bench clean
 
 help:
 	@echo 'First:'
@@ -27,6 +27,7 @@ help:
 	@echo '  make bisect    every prefix of the series: builds, warnings, style (1 h)'
 	@echo '  make mutate    one fault at a time: is it noticed? (NAMES="GLOB...", 1 h)'
 	@echo '  make fuzz      a million random operations against a model (30 min)'
+	@echo '  make kcsan     threads that convert, fault and punch, watched for data races (1 h)'
 	@echo '  make bench     figures, side by side with mainline 6.12'
 	@echo 'Package:'
 	@echo "  make deb       Debian's cloud kernel with the series as a .deb (90 min)"
@@ -82,6 +83,9 @@ bisect: setup-more tree
 
 fuzz: setup
 	@scripts/check --manifest scripts/manifest-long --timeout 7200
+
+kcsan: setup
+	@scripts/check --kcsan --tests '$(TESTS)' --timeout 7200
 
 mutate: setup tree
 	@set -f; scripts/mutate $(NAMES)

@@ -69,6 +69,14 @@ class Manifest(unittest.TestCase):
         host, _ = check.split_host(check.select(text, "host/*"))
         self.assertTrue([w for w in host if w[0] == "lint" and "{quick}" in w])
 
+    def test_kcsan(self):
+        args = check.parse_args(["--kcsan"])
+        self.assertEqual((args.manifest.name, args.out.name), ("manifest-kcsan", "o-x86-kcsan"))
+        self.assertTrue(args.manifest.exists())
+        for fragment in args.configs.split():
+            self.assertTrue((SCRIPTS / f"configs/{fragment}.config").exists(), fragment)
+        self.assertEqual(check.parse_args([]).manifest.name, "manifest")
+
 
 if __name__ == "__main__":
     unittest.main()
