@@ -43,12 +43,15 @@ struct kvm_private_ops {
  *				again, because they are poisoned
  */
 #ifdef CONFIG_KVM_GUEST_MEMFD
+/* Part of a list, with the comma that must follow. */
+#define KVM_PRIVATE_VM_STATS_PART(...)	__VA_ARGS__,
 #define KVM_PRIVATE_VM_STATS()						       \
-	STATS_DESC_ICOUNTER(VM_GENERIC, gmem_private_pages),		       \
-	STATS_DESC_COUNTER(VM_GENERIC, gmem_conversions),		       \
-	STATS_DESC_COUNTER(VM_GENERIC, gmem_conversions_again),		       \
-	STATS_DESC_COUNTER(VM_GENERIC, gmem_poisoned_pages),		       \
-	STATS_DESC_COUNTER(VM_GENERIC, gmem_leaked_pages),
+	KVM_PRIVATE_VM_STATS_PART(					       \
+		STATS_DESC_ICOUNTER(VM_GENERIC, gmem_private_pages),	       \
+		STATS_DESC_COUNTER(VM_GENERIC, gmem_conversions),	       \
+		STATS_DESC_COUNTER(VM_GENERIC, gmem_conversions_again),	       \
+		STATS_DESC_COUNTER(VM_GENERIC, gmem_poisoned_pages),	       \
+		STATS_DESC_COUNTER(VM_GENERIC, gmem_leaked_pages))
 #else
 #define KVM_PRIVATE_VM_STATS()
 #endif

@@ -8,6 +8,7 @@
  * and refuse to migrate.
  */
 
+#include <linux/gmem_kcore.h>
 #include <linux/highmem.h>
 #include <linux/migrate.h>
 #include <linux/pagemap.h>
@@ -40,6 +41,15 @@ void kvm_gmem_clear_folio(struct folio *folio)
 		if (!PageHWPoison(folio_page(folio, i)))
 			clear_highpage(folio_page(folio, i));
 	}
+}
+
+/*
+ * The folio has left the file, and the caller still has a reference to it.
+ */
+static void kvm_gmem_wipe_folio(struct folio *folio)
+{
+	kvm_gmem_clear_folio(folio);
+	gmem_kcore_note_wiped(folio);
 }
 
 static struct folio *kvm_gmem_add_folio(struct kvm_gmem *gmem, pgoff_t index)
@@ -198,8 +208,8 @@ void kvm_gmem_put_folio(struct folio *folio)
 	 * either that sees the write, or it is undone here.
 	 */
 	smp_mb();
-	if (unlikely(!folio->mapping))
-		kvm_gmem_clear_folio(folio);
+	if (unlikely(!READ_ONCE(folio->mapping)))
+		kvm_gmem_wipe_folio(folio);
 
 	folio_put(folio);
 }
@@ -313,7 +323,7 @@ static void kvm_gmem_free_folio(struct folio *folio)
 {
 	/* Leave the page cache first.  Pairs with kvm_gmem_put_folio(). */
 	smp_mb();
-	kvm_gmem_clear_folio(folio);
+	kvm_gmem_wipe_folio(folio);
 }
 
 const struct address_space_operations kvm_gmem_aops = {

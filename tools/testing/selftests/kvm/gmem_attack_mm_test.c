@@ -71,6 +71,16 @@ static bool by_move_pages(u8 *addr, u8 *seen)
 	return !syscall(SYS_move_pages, 0, 1, pages, NULL, &status, 0) && status >= 0;
 }
 
+/* Looks for pages in the wrong place, and moves them. */
+static bool by_mbind(u8 *addr, u8 *seen)
+{
+	unsigned long node0 = 1;
+
+	if (syscall(SYS_mbind, addr, PG, 2 /* BIND */, &node0, 64, 7 /* STRICT | MOVE_ALL */))
+		return false;
+	return gmem_host_read(addr, seen);
+}
+
 /* Tells where the page is, to root. */
 static bool by_pagemap(u8 *addr, u8 *seen)
 {
@@ -88,6 +98,7 @@ ATTACK(by_remap_file_pages, false)
 ATTACK(by_mprotect, false)
 ATTACK(by_every_advice, false)
 ATTACK(by_get_mempolicy, false)
+ATTACK(by_mbind, false)
 ATTACK(by_move_pages, false)
 ATTACK(by_pagemap, false)
 

@@ -123,6 +123,29 @@ GMEM_TEST(bound_where_all_is_shared)
 	assert_host(&w, TARGET, 0);
 }
 
+/* Make a slot of another VM with the file or, without flags, with its mapping. */
+static int lend(const struct world *w, const struct world *to, u32 flags)
+{
+	return __gmem_set_region2(to->vm->fd, SLOT + 1, flags, gpa(PAGES), PAGES * PG,
+				  w->slot.hva, w->slot.fd, 0);
+}
+
+/* The VMM builds the VM anew around the old file, as for a reboot (I1, I8). */
+GMEM_TEST(file_in_another_vm)
+{
+	struct world w = make_secret(), next = make_world(GMEM_SLOT_INPLACE);
+
+	ASSERT_ERRNO(lend(&w, &next, KVM_MEM_GUEST_MEMFD), EINVAL);
+	gmem_slot_delete(&w.slot, w.vm->fd);
+	ASSERT_ERRNO(lend(&w, &next, KVM_MEM_GUEST_MEMFD), EINVAL);
+	ASSERT_OK(lend(&w, &next, 0));
+	virt_map(next.vm, gpa(PAGES), gpa(PAGES), PAGES);
+	ASSERT_EQ(gmem_cmd_result(next.vcpu, GMEM_CMD_READ, gpa(PAGES + TARGET + 1), 0), 0x11);
+	ASSERT_EQ(gmem_cmd(next.vcpu, GMEM_CMD_READ, gpa(PAGES + TARGET), 0).ret, -1);
+	gmem_set_attrs2(w.slot.fd, TARGET * PG, PG, GMEM_SHARED);
+	ASSERT_EQ(gmem_resume(next.vcpu), 0);
+}
+
 /* A new process with the descriptor, without the VM's address space */
 static void use_foreign_file(const struct world *w)
 {

@@ -7,8 +7,6 @@
  */
 #define _GNU_SOURCE
 #include <linux/futex.h>
-#include <linux/stddef.h>
-#include <linux/io_uring.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
@@ -269,32 +267,6 @@ GMEM_TEST(locked_mapping)
 		assert_host(&w, TARGET, 0);
 	}
 	ASSERT_OK(munlock(w.slot.hva, PAGES * PG));
-}
-
-static int register_buffer(int ring, u8 *addr)
-{
-	struct iovec iov = { .iov_base = addr, .iov_len = PG };
-
-	return syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1);
-}
-
-GMEM_TEST(io_uring_buffers)
-{
-	struct world w = make_world(GMEM_SLOT_INPLACE);
-	struct io_uring_params params = {};
-	int ring = syscall(SYS_io_uring_setup, 4, &params);
-
-	if (ring < 0)
-		gmem_skip("no io_uring: %s", strerror(errno));
-	ASSERT_OK(register_buffer(ring, gmem_mmap_anon(PG)));
-	ASSERT_OK(syscall(SYS_io_uring_register, ring, IORING_UNREGISTER_BUFFERS, NULL, 0));
-
-	memset(host(&w, TARGET), SECRET, PG);
-	ASSERT_OK(convert(&w, TARGET, 1, GMEM_PRIVATE));
-	TEST_ASSERT(register_buffer(ring, host(&w, TARGET)), "a private page was pinned");
-	/* A long-term pin of a shared page is refused here or blocks a conversion. */
-	if (!register_buffer(ring, host(&w, TARGET + 1)))
-		ASSERT_ERRNO(convert(&w, TARGET + 1, 1, GMEM_PRIVATE), EAGAIN);
 }
 
 /* A slot whose userspace_addr is the mapping: KVM's own way to a host page */

@@ -9,7 +9,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 
-#include "gmem_subject.h"
+#include "gmem_subject_ops.h"
 
 #define SEQUENCE	500	/* operations in one world */
 #define DEFAULT_OPS	100000
@@ -20,7 +20,8 @@
 static const char * const op_names[] = {
 	"OP_ATTRS", "OP_ATTRS2", "OP_PUNCH", "OP_ALLOCATE", "OP_HOST", "OP_MEMORY",
 	"OP_GUEST", "OP_OFFER", "OP_RESUME", "OP_PREFAULT", "OP_PIN", "OP_UNPIN",
-	"OP_SLOT", "OP_DELETE", "OP_CREATE", "OP_CLOSE",
+	"OP_SLOT", "OP_DELETE", "OP_CREATE", "OP_CLOSE", "OP_CLOCK", "OP_OUT", "OP_IN",
+	"OP_TO_DEVICE", "OP_FROM_DEVICE",
 };
 
 static void make_report(void)
@@ -112,7 +113,9 @@ static unsigned int below(unsigned int limit)
 }
 
 /* How often each operation comes, in their order */
-static const unsigned int weights[NR_OPS] = { 8, 6, 2, 1, 12, 1, 24, 8, 8, 3, 3, 2, 14, 2, 6, 1 };
+static const unsigned int weights[NR_OPS] = {
+	8, 6, 2, 1, 12, 1, 24, 8, 8, 3, 3, 2, 14, 2, 6, 1, 4, 2, 2, 2, 2,
+};
 
 static enum what random_what(void)
 {
@@ -182,6 +185,11 @@ static struct op random_op(const struct op *last)
 	case OP_OFFER:
 	case OP_PREFAULT:
 	case OP_RESUME:
+	case OP_CLOCK:
+	case OP_OUT:
+	case OP_IN:
+	case OP_TO_DEVICE:
+	case OP_FROM_DEVICE:
 		op.who = below(MODEL_VCPUS);
 		random_range(&op, MODEL_GFNS);
 		break;
@@ -217,6 +225,19 @@ static unsigned long from_environment(const char *name, unsigned long otherwise)
 	return number;
 }
 
+/* How often the guest, its instruction or its clock met each kind of place */
+static unsigned int print_places(const char *what, const unsigned int counts[MODEL_FAULT + 1])
+{
+	static const char * const places[] = { "memory", "device", "fault" };
+	unsigned int i, never = 0;
+
+	for (i = 0; i <= MODEL_FAULT; i++) {
+		printf("%s, %s: %u\n", what, places[i], counts[i]);
+		never += !counts[i];
+	}
+	return never;
+}
+
 /* What has been put to the test, and that nothing has been left out */
 static void print_report(bool enough)
 {
@@ -225,17 +246,15 @@ static void print_report(bool enough)
 		"offered and zeroed", "address taken by another slot",
 		"offset taken by another slot", "made private by a binding",
 	};
-	static const char * const accesses[] = { "memory", "device", "fault" };
 	unsigned int i, never = !report->refused;
 
 	for (i = 0; i < NR_MODEL_EVENTS; i++) {
 		printf("%s: %u\n", events[i], report->events[i]);
 		never += !report->events[i];
 	}
-	for (i = 0; i <= MODEL_FAULT; i++) {
-		printf("guest accesses, %s: %u\n", accesses[i], report->accesses[i]);
-		never += !report->accesses[i];
-	}
+	never += print_places("guest accesses", report->accesses);
+	never += print_places("emulated accesses", report->emulated);
+	never += print_places("clocks", report->clocks);
 	printf("host accesses, refused: %u\n", report->refused);
 	TEST_ASSERT(!never || !enough, "%u kinds of events never came", never);
 }

@@ -13,7 +13,7 @@
 #define TRACING	"/sys/kernel/debug/tracing/"
 
 /* A value of the file's fdinfo, in pages */
-static u64 fdinfo(int fd, const char *name)
+static u64 pages_in(int fd, const char *name)
 {
 	char path[64], text[4096], key[32];
 	char *line;
@@ -30,10 +30,10 @@ static u64 fdinfo(int fd, const char *name)
 
 static void assert_file(int fd, u64 private_pages, u64 shared_pages)
 {
-	ASSERT_EQ(fdinfo(fd, "size"), PAGES);
-	ASSERT_EQ(fdinfo(fd, "private"), private_pages);
-	ASSERT_EQ(fdinfo(fd, "shared"), shared_pages);
-	ASSERT_EQ(fdinfo(fd, "leaked"), 0);
+	ASSERT_EQ(pages_in(fd, "size"), PAGES);
+	ASSERT_EQ(pages_in(fd, "private"), private_pages);
+	ASSERT_EQ(pages_in(fd, "shared"), shared_pages);
+	ASSERT_EQ(pages_in(fd, "leaked"), 0);
 }
 
 GMEM_TEST(fdinfo_follows_conversions)
@@ -135,8 +135,8 @@ GMEM_TEST(poisoned_pages_are_lost)
 	gmem_punch(w.slot.fd, 0, PAGES * PG);
 	ASSERT_EQ(gmem_vm_stat(w.vm, "gmem_poisoned_pages"), 1);
 	ASSERT_EQ(gmem_vm_stat(w.vm, "gmem_leaked_pages"), 1);
-	ASSERT_EQ(fdinfo(w.slot.fd, "leaked"), 1);
-	ASSERT_EQ(fdinfo(w.slot.fd, "shared"), 0);
+	ASSERT_EQ(pages_in(w.slot.fd, "leaked"), 1);
+	ASSERT_EQ(pages_in(w.slot.fd, "shared"), 0);
 }
 
 static void map_path(const struct kvm_vm *vm, char *path, size_t size)

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <linux/elf.h>
+#include <sys/param.h>
 
 #include "gmem_harness.h"
 
@@ -22,22 +23,35 @@ static inline u64 gmem_physical_address(void *addr)
 	return (entry & ((1ULL << 55) - 1)) * 4096;
 }
 
-/* Read a physical page through /proc/kcore's segment of the direct map. */
-static inline void gmem_read_kcore(u64 phys, u8 *page)
+static inline int gmem_open_kcore(struct elf64_hdr *eh)
 {
 	int fd = open("/proc/kcore", O_RDONLY);
-	struct elf64_hdr eh;
-	struct elf64_phdr ph;
-	int i;
 
 	if (fd < 0)
 		gmem_skip("kernel without /proc/kcore");
-	TEST_ASSERT(read(fd, &eh, sizeof(eh)) == sizeof(eh), "ELF header");
+	TEST_ASSERT(read(fd, eh, sizeof(*eh)) == sizeof(*eh), "ELF header");
+	return fd;
+}
+
+/* Program header @i, if it is one of physical memory */
+static inline bool gmem_kcore_segment(int fd, const struct elf64_hdr *eh, int i,
+				      struct elf64_phdr *ph)
+{
+	TEST_ASSERT(pread(fd, ph, sizeof(*ph), eh->e_phoff + i * sizeof(*ph)) ==
+		    sizeof(*ph), "program header");
+	return ph->p_type == PT_LOAD && ph->p_paddr != (u64)-1;
+}
+
+/* Read a physical page through /proc/kcore's segment of the direct map. */
+static inline void gmem_read_kcore(u64 phys, u8 *page)
+{
+	struct elf64_phdr ph;
+	struct elf64_hdr eh;
+	int fd = gmem_open_kcore(&eh), i;
+
 	for (i = 0; i < eh.e_phnum; i++) {
-		TEST_ASSERT(pread(fd, &ph, sizeof(ph), eh.e_phoff + i * sizeof(ph)) ==
-			    sizeof(ph), "program header");
-		if (ph.p_type != PT_LOAD || ph.p_paddr > phys ||
-		    phys + 4096 > ph.p_paddr + ph.p_memsz || ph.p_paddr == (u64)-1)
+		if (!gmem_kcore_segment(fd, &eh, i, &ph) || ph.p_paddr > phys ||
+		    phys + 4096 > ph.p_paddr + ph.p_memsz)
 			continue;
 		TEST_ASSERT(pread(fd, page, 4096, ph.p_offset + phys - ph.p_paddr) == 4096,
 			    "reading the page");
@@ -45,6 +59,31 @@ static inline void gmem_read_kcore(u64 phys, u8 *page)
 		return;
 	}
 	TEST_FAIL("physical address %#lx is in no segment", phys);
+}
+
+/* Call @look with each page of physical memory that /proc/kcore shows. */
+static inline void gmem_scan_kcore(void (*look)(const u8 *page))
+{
+	static u8 pages[1 << 20];
+	struct elf64_phdr ph;
+	struct elf64_hdr eh;
+	int fd = gmem_open_kcore(&eh), i;
+	ssize_t len, at;
+	u64 done;
+
+	for (i = 0; i < eh.e_phnum; i++) {
+		if (!gmem_kcore_segment(fd, &eh, i, &ph))
+			continue;
+		for (done = 0; done < ph.p_memsz; done += len) {
+			len = pread(fd, pages, MIN(sizeof(pages), ph.p_memsz - done),
+				    ph.p_offset + done);
+			TEST_ASSERT(len > 0, "read at %#llx: %s", ph.p_paddr + done,
+				    strerror(errno));
+			for (at = 0; at + 4096 <= len; at += 4096)
+				look(pages + at);
+		}
+	}
+	close(fd);
 }
 
 #endif /* SELFTEST_KVM_GMEM_KCORE_H */

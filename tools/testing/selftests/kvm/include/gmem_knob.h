@@ -29,4 +29,32 @@ static inline void gmem_read_knob(const char *path, char *value, size_t size)
 	close(fd);
 }
 
+/* A number in a file, after @key if that is not NULL; -1: not there */
+static inline long gmem_read_number(const char *path, const char *key)
+{
+	FILE *f = fopen(path, "r");
+	char line[128];
+	long value = -1;
+
+	if (!f)
+		return -1;
+	while (value < 0 && fgets(line, sizeof(line), f)) {
+		if (!key)
+			value = atol(line);
+		else if (!strncmp(line, key, strlen(key)))
+			value = atol(line + strlen(key));
+	}
+	fclose(f);
+	return value;
+}
+
+/* KiB */
+static inline long gmem_meminfo(const char *key)
+{
+	long kb = gmem_read_number("/proc/meminfo", key);
+
+	TEST_ASSERT(kb >= 0, "no %s in /proc/meminfo", key);
+	return kb;
+}
+
 #endif /* SELFTEST_KVM_GMEM_KNOB_H */

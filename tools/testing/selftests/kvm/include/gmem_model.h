@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What private guest memory must do, in plain C: the state of one VM and the
- * effect and result of each operation on it.  One byte stands for a page.
+ * effect and result of each operation on it.  Two bytes stand for a page.
  *
  * Functions that model a system call return 0 or a negative errno.  The rules
  * are those of Documentation/virt/kvm/guest-memory.rst.
@@ -27,8 +27,14 @@
 #define MODEL_UNUSED	(-1)
 #define MODEL_CONFLICT	(-2)
 
+/* Contents of a page */
+struct model_bytes {
+	__u8 byte;		/* the first one */
+	bool clock;		/* KVM has published a vCPU's clock */
+};
+
 struct model_page {
-	__u8 byte;
+	struct model_bytes bytes;
 	bool private;		/* state of the offset */
 	bool pinned;		/* the host holds a reference */
 	int used_at;		/* gfn, or one of the values above */
@@ -47,7 +53,7 @@ struct model_slot {
 	unsigned int offset;
 	bool closed;		/* the file is gone */
 	bool mmap;		/* the file is or was one with MMAP */
-	__u8 memory[MODEL_GFNS];	/* at userspace_addr, unless that is the file */
+	struct model_bytes memory[MODEL_GFNS];	/* at userspace_addr, unless that is the file */
 };
 
 struct model_offer {
@@ -71,18 +77,19 @@ struct model {
 	struct model_file files[MODEL_FILES];
 	struct model_slot slots[MODEL_SLOTS];
 	struct model_offer offers[MODEL_VCPUS];
+	unsigned int clocks[MODEL_VCPUS];	/* gfn plus 1, or 0 */
 	unsigned int *events;	/* of each kind */
 };
 
 enum model_access {
-	MODEL_MEMORY,	/* the byte is at ->byte */
+	MODEL_MEMORY,	/* contents are at ->bytes */
 	MODEL_MMIO,
 	MODEL_FAULT,	/* KVM_EXIT_MEMORY_FAULT, EFAULT */
 };
 
 struct model_place {
 	enum model_access access;
-	__u8 *byte;
+	struct model_bytes *bytes;
 	struct model_page *page;	/* NULL if not a file's */
 };
 
@@ -172,16 +179,16 @@ static inline struct model_place model_guest(struct model *m, unsigned int gfn)
 			return place;
 		}
 		place.page = &m->files[slot->file].pages[slot->offset + page];
-		place.byte = &place.page->byte;
+		place.bytes = &place.page->bytes;
 		return place;
 	}
 
 	place.access = private ? MODEL_FAULT : MODEL_MEMORY;
-	place.byte = &slot->memory[page];
+	place.bytes = &slot->memory[page];
 	return place;
 }
 
-/* The guest has accessed a gfn, or it has been pre-faulted. */
+/* The guest has accessed a gfn, or KVM on its behalf, or it has been pre-faulted. */
 static inline void model_use(struct model *m, unsigned int gfn)
 {
 	struct model_place place = model_guest(m, gfn);
@@ -195,6 +202,30 @@ static inline void model_use(struct model *m, unsigned int gfn)
 		place.page->used_at = MODEL_CONFLICT;
 }
 
+/* A vCPU is about to run: KVM publishes its clock, if it can. */
+static inline void model_tick(struct model *m, unsigned int v)
+{
+	unsigned int gfn = m->clocks[v] - 1;
+	struct model_place place;
+	struct model_slot *slot;
+
+	if (!m->clocks[v])
+		return;
+
+	/* KVM does not look at the attributes of slots that never had a file. */
+	slot = model_slot_at(m, gfn);
+	if (slot && slot->file == MODEL_NO_FILE && !slot->closed) {
+		slot->memory[gfn - slot->base].clock = true;
+		return;
+	}
+
+	place = model_guest(m, gfn);
+	if (place.access != MODEL_MEMORY)
+		return;
+	place.bytes->clock = true;
+	model_use(m, gfn);
+}
+
 /* Pages leave the file; their offsets stay what they are. */
 static inline void model_punch(struct model *m, unsigned int f, unsigned int start,
 			       unsigned int n)
@@ -204,7 +235,7 @@ static inline void model_punch(struct model *m, unsigned int f, unsigned int sta
 	for (i = start; i < start + n; i++) {
 		struct model_page *page = &m->files[f].pages[i];
 
-		page->byte = 0;
+		page->bytes = (struct model_bytes) {};
 		page->pinned = false;
 		page->used_at = MODEL_UNUSED;
 	}

@@ -57,11 +57,11 @@ static inline void model_reveal_page(struct model *m, struct model_page *page, b
 {
 	bool here = page->used_at == MODEL_UNUSED || page->used_at == gfn;
 
-	if (page->byte)
+	if (page->bytes.byte)
 		m->events[!offered ? MODEL_ZEROED : here ? MODEL_SHOWN :
 							   MODEL_USED_ELSEWHERE]++;
 	if (!offered || !here)
-		page->byte = 0;
+		page->bytes = (struct model_bytes) {};
 }
 
 /* Show a run of private pages to the host: what was offered, or zeroes */

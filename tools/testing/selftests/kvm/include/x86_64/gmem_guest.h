@@ -15,6 +15,7 @@ enum gmem_guest_call {
 	GMEM_GUEST_SYNC = 0x6d0,	/* value, two arguments */
 	GMEM_GUEST_DONE,
 	GMEM_GUEST_FAIL,		/* line, seen, expected */
+	GMEM_GUEST_STRING,		/* port for string instructions */
 };
 
 /* How one run of a vCPU ended */
@@ -40,6 +41,10 @@ enum gmem_cmd_op {
 	GMEM_CMD_IS,		/* gva of a page, byte; returns 1 or 0 */
 	GMEM_CMD_SHARE,		/* gpa, pages: offer by hypercall; returns rax */
 	GMEM_CMD_UNSHARE,	/* gpa, pages; returns rax */
+	GMEM_CMD_OUTS,		/* gva, bytes: to GMEM_GUEST_STRING */
+	GMEM_CMD_INS,		/* gva, bytes: from GMEM_GUEST_STRING */
+	GMEM_CMD_MOVE,		/* gva, gva: a byte from the one to the other */
+	GMEM_CMD_WRMSR,		/* number, value */
 };
 
 #define GMEM_STAGE_READY	0x5e4e4

@@ -5,11 +5,17 @@
 #ifndef SELFTEST_KVM_X86_GMEM_SUBJECT_H
 #define SELFTEST_KVM_X86_GMEM_SUBJECT_H
 
+#include <stddef.h>
+
 #include "gmem_harness.h"
 #include "gmem_model_convert.h"
 #include "gmem_world.h"
+#include "asm/pvclock-abi.h"
 
 #define MMIO_BYTE	0x99	/* what a device answers */
+/* Most significant byte of a multiplier, whose most significant bit is always set */
+#define CLOCK		2048	/* in a page */
+#define CLOCK_BYTE	(CLOCK + offsetof(struct pvclock_vcpu_time_info, tsc_to_system_mul) + 3)
 
 enum what {
 	OP_ATTRS,	/* at, n, arg: private */
@@ -28,6 +34,11 @@ enum what {
 	OP_DELETE,	/* who: slot */
 	OP_CREATE,	/* who: file, arg: flags */
 	OP_CLOSE,	/* who: file */
+	OP_CLOCK,	/* who: vCPU, at, arg: on */
+	OP_OUT,		/* who: vCPU, at: a string from there to a port */
+	OP_IN,		/* who: vCPU, at, value: a string from a port to there */
+	OP_TO_DEVICE,	/* who: vCPU, at: a byte from there */
+	OP_FROM_DEVICE,	/* who: vCPU, at: a byte to there */
 	NR_OPS
 };
 
@@ -42,6 +53,8 @@ struct report {
 	unsigned int events[NR_MODEL_EVENTS];
 	unsigned int accesses[MODEL_FAULT + 1];	/* of the guest, by enum model_access */
 	unsigned int refused;		/* accesses of the host to private pages */
+	unsigned int emulated[MODEL_FAULT + 1];	/* accesses, by enum model_access */
+	unsigned int clocks[MODEL_FAULT + 1];	/* clocks of vCPUs that ran, the same */
 };
 
 static struct report *report;
@@ -72,6 +85,24 @@ static inline void expect(int ret, int err, const char *what)
 
 	TEST_ASSERT(ret <= 0 && seen == err, "%s: returned %d, %s, expected %s", what, ret,
 		    strerror(-seen), strerror(-err));
+}
+
+/* The next run of a vCPU will publish its clock. */
+static inline void tick(struct subject *s, unsigned int v)
+{
+	unsigned int clock = s->model.clocks[v];
+
+	expect(ioctl(s->vcpus[v]->fd, KVM_KVMCLOCK_CTRL), clock ? 0 : -EINVAL, "clock");
+	if (clock)
+		report->clocks[model_guest(&s->model, clock - 1).access]++;
+	model_tick(&s->model, v);
+}
+
+static inline struct gmem_run run_cmd(struct subject *s, unsigned int v, enum gmem_cmd_op cmd,
+				      u64 a, u64 b)
+{
+	tick(s, v);
+	return gmem_cmd(s->vcpus[v], cmd, a, b);
 }
 
 /* Forget the command of a vCPU that has exited in the middle of it. */
@@ -172,6 +203,15 @@ static inline void do_allocate(struct subject *s, const struct op *op)
 		gmem_allocate(s->fds[op->who], op->at * PG, op->n * PG);
 }
 
+/* Bytes of a page as somebody sees them */
+static inline void check_bytes(const struct model_bytes *bytes, u8 first, u8 clock,
+			       const char *who, unsigned int page)
+{
+	TEST_ASSERT(first == bytes->byte && !!clock == bytes->clock,
+		    "%s: page %u is %#x, clock %#x, the model says %#x, %s", who, page, first,
+		    clock, bytes->byte, bytes->clock ? "there is one" : "there is none");
+}
+
 static inline void host_page(struct subject *s, const struct op *op, unsigned int at)
 {
 	struct model_page *page = &s->model.files[op->who].pages[at];
@@ -185,10 +225,9 @@ static inline void host_page(struct subject *s, const struct op *op, unsigned in
 	if (!good)
 		return;
 	if (op->arg)
-		page->byte = op->value;
+		page->bytes.byte = op->value;
 	else
-		TEST_ASSERT(seen == page->byte, "host: page %u is %#x, the model says %#x",
-			    at, seen, page->byte);
+		check_bytes(&page->bytes, seen, addr[CLOCK_BYTE], "host", at);
 }
 
 static inline void do_host(struct subject *s, const struct op *op)
@@ -201,13 +240,12 @@ static inline void do_host(struct subject *s, const struct op *op)
 
 static inline void do_memory(struct subject *s, const struct op *op)
 {
-	u8 *byte = s->memory[op->who] + op->at * PG;
-	u8 *model = &s->model.slots[op->who].memory[op->at];
+	u8 *addr = s->memory[op->who] + op->at * PG;
+	struct model_bytes *bytes = &s->model.slots[op->who].memory[op->at];
 
-	TEST_ASSERT(*byte == *model, "memory: page %u is %#x, the model says %#x", op->at,
-		    *byte, *model);
-	*byte = op->value;
-	*model = op->value;
+	check_bytes(bytes, addr[0], addr[CLOCK_BYTE], "memory", op->at);
+	addr[0] = op->value;
+	bytes->byte = op->value;
 }
 
 static inline void check_mmio(struct subject *s, const struct op *op, unsigned int gfn,
@@ -238,35 +276,44 @@ static inline void check_fault(struct subject *s, const struct op *op, unsigned 
 	abandon(s, op->who);
 }
 
-static inline void guest_page(struct subject *s, const struct op *op, unsigned int gfn)
+static inline void guest_memory(struct subject *s, const struct op *op, unsigned int gfn,
+				const struct gmem_run *run)
 {
 	struct model_place place = model_guest(&s->model, gfn);
+
+	TEST_ASSERT(run->exit == GMEM_EXIT_SYNC, "gfn %u: exit %d, errno %d", gfn, run->exit,
+		    run->err);
+	model_use(&s->model, gfn);
+	if (op->arg) {
+		place.bytes->byte = op->value;
+		return;
+	}
+	check_bytes(place.bytes, run->args[1],
+		    gmem_cmd_result(s->vcpus[op->who], GMEM_CMD_READ,
+				    gfn_to_gpa(gfn) + CLOCK_BYTE, 0), "guest", gfn);
+}
+
+static inline void guest_page(struct subject *s, const struct op *op, unsigned int gfn)
+{
+	enum model_access access = model_guest(&s->model, gfn).access;
 	struct gmem_run run;
 
-	run = gmem_cmd(s->vcpus[op->who], op->arg ? GMEM_CMD_WRITE : GMEM_CMD_READ,
-		       gfn_to_gpa(gfn), op->value);
-	report->accesses[place.access]++;
-	if (place.access == MODEL_MMIO) {
+	run = run_cmd(s, op->who, op->arg ? GMEM_CMD_WRITE : GMEM_CMD_READ, gfn_to_gpa(gfn),
+		      op->value);
+	report->accesses[access]++;
+	if (access == MODEL_MMIO)
 		check_mmio(s, op, gfn, &run);
-	} else if (place.access == MODEL_FAULT) {
+	else if (access == MODEL_FAULT)
 		check_fault(s, op, gfn, &run);
-	} else {
-		TEST_ASSERT(run.exit == GMEM_EXIT_SYNC, "gfn %u: exit %d, errno %d", gfn,
-			    run.exit, run.err);
-		model_use(&s->model, gfn);
-		if (op->arg)
-			*place.byte = op->value;
-		else
-			TEST_ASSERT(run.args[1] == *place.byte,
-				    "guest: gfn %u is %#lx, the model says %#x", gfn,
-				    run.args[1], *place.byte);
-	}
+	else
+		guest_memory(s, op, gfn, &run);
 }
 
 static inline void do_resume(struct subject *s, unsigned int v)
 {
 	if (!s->asking[v])
 		return;
+	tick(s, v);
 	ASSERT_EQ(gmem_resume(s->vcpus[v]), 0);
 	s->asking[v] = false;
 	s->model.offers[v] = (struct model_offer) {};
@@ -286,8 +333,8 @@ static inline void do_offer(struct subject *s, const struct op *op)
 	struct gmem_run run;
 
 	do_resume(s, op->who);
-	run = gmem_cmd(s->vcpus[op->who], op->arg ? GMEM_CMD_UNSHARE : GMEM_CMD_SHARE,
-		       gfn_to_gpa(op->at), op->n);
+	run = run_cmd(s, op->who, op->arg ? GMEM_CMD_UNSHARE : GMEM_CMD_SHARE,
+		      gfn_to_gpa(op->at), op->n);
 	TEST_ASSERT(!run.ret && s->vcpus[op->who]->run->exit_reason == KVM_EXIT_HYPERCALL,
 		    "no hypercall exit");
 	s->asking[op->who] = true;
@@ -334,79 +381,6 @@ static inline void do_delete(struct subject *s, unsigned int slot)
 
 	expect(ret, s->model.slots[slot].exists ? 0 : -EINVAL, "deletion");
 	s->model.slots[slot].exists = false;
-}
-
-static inline void do_op(struct subject *s, const struct op *op)
-{
-	switch (op->what) {
-	case OP_ATTRS:
-		return do_attrs(s, op);
-	case OP_ATTRS2:
-		return do_attrs2(s, op);
-	case OP_PUNCH:
-		return do_punch(s, op);
-	case OP_ALLOCATE:
-		return do_allocate(s, op);
-	case OP_HOST:
-		return do_host(s, op);
-	case OP_MEMORY:
-		return do_memory(s, op);
-	case OP_GUEST:
-		return do_guest(s, op);
-	case OP_OFFER:
-		return do_offer(s, op);
-	case OP_RESUME:
-		return do_resume(s, op->who);
-	case OP_PREFAULT:
-		return do_prefault(s, op);
-	case OP_PIN:
-		return do_pin(s, op->who, op->at);
-	case OP_UNPIN:
-		return do_unpin(s);
-	case OP_SLOT:
-		return do_slot(s, op);
-	case OP_DELETE:
-		return do_delete(s, op->who);
-	case OP_CREATE:
-		return do_create(s, op->who, op->arg);
-	case OP_CLOSE:
-		return do_close(s, op->who);
-	default:
-		TEST_FAIL("no such operation");
-	}
-}
-
-static inline void make_subject(struct subject *s)
-{
-	static const unsigned int flags[MODEL_FILES] = { GMEM_INPLACE, GUEST_MEMFD_FLAG_MMAP, 0 };
-	unsigned int i;
-
-	s->model.events = report->events;
-	s->vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, MODEL_VCPUS, gmem_guest_server, s->vcpus);
-	gmem_enable_map_gpa_range(s->vm);
-	virt_map(s->vm, GMEM_BASE, GMEM_BASE, MODEL_GFNS);
-	for (i = 0; i < MODEL_VCPUS; i++) {
-		gmem_server_start(s->vcpus[i]);
-		vcpu_regs_get(s->vcpus[i], &s->ready[i]);
-	}
-	for (i = 0; i < MODEL_SLOTS; i++)
-		s->memory[i] = gmem_mmap_anon(MODEL_GFNS * PG);
-	for (i = 0; i < MODEL_FILES; i++)
-		do_create(s, i, flags[i]);
-	TEST_ASSERT(!pipe(s->pipe_fds), "pipe()");
-}
-
-/* The first byte of each page, as the host and the guest see it */
-static inline void check_all(struct subject *s)
-{
-	struct op host = { .n = MODEL_PAGES }, guest = { .n = MODEL_GFNS };
-	unsigned int i;
-
-	for (i = 0; i < MODEL_VCPUS; i++)
-		do_resume(s, i);
-	for (; host.who < MODEL_FILES; host.who++)
-		do_host(s, &host);
-	do_guest(s, &guest);
 }
 
 #endif /* SELFTEST_KVM_X86_GMEM_SUBJECT_H */

@@ -49,6 +49,23 @@ int guest_page_is(u64 gva, u8 value)
 	return 1;
 }
 
+static void guest_outs(u64 gva, u64 n)
+{
+	asm volatile("cld; rep outsb"
+		     : "+S" (gva), "+c" (n) : "d" (GMEM_GUEST_STRING) : "memory");
+}
+
+static void guest_ins(u64 gva, u64 n)
+{
+	asm volatile("cld; rep insb"
+		     : "+D" (gva), "+c" (n) : "d" (GMEM_GUEST_STRING) : "memory");
+}
+
+static void guest_move(u64 from, u64 to)
+{
+	asm volatile("cld; movsb" : "+S" (from), "+D" (to) : : "memory");
+}
+
 static u64 serve(enum gmem_cmd_op op, u64 a, u64 b)
 {
 	switch (op) {
@@ -66,6 +83,18 @@ static u64 serve(enum gmem_cmd_op op, u64 a, u64 b)
 		return gmem_map_gpa_range(a, b, GMEM_MAP_DECRYPTED);
 	case GMEM_CMD_UNSHARE:
 		return gmem_map_gpa_range(a, b, GMEM_MAP_ENCRYPTED);
+	case GMEM_CMD_OUTS:
+		guest_outs(a, b);
+		return 0;
+	case GMEM_CMD_INS:
+		guest_ins(a, b);
+		return 0;
+	case GMEM_CMD_MOVE:
+		guest_move(a, b);
+		return 0;
+	case GMEM_CMD_WRMSR:
+		wrmsr(a, b);
+		return 0;
 	}
 	return -1;
 }
@@ -100,6 +129,8 @@ static void decode_io(struct kvm_vcpu *vcpu, struct gmem_run *run)
 	case GMEM_GUEST_FAIL:
 		TEST_FAIL("guest: line %lu: saw %#lx, expected %#lx",
 			  run->args[0], run->args[1], run->args[2]);
+		break;
+	case GMEM_GUEST_STRING:
 		break;
 	default:
 		/* Port 0x1000 is an unhandled exception. */
