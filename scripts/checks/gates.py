@@ -212,7 +212,10 @@ def maintainers(ctx):
                       "--no-git-fallback", "-f", name], cwd=ctx.tree)
         return [] if STANZA in out.splitlines() else [f"{name}: not in the stanza of MAINTAINERS"]
 
-    return [line for found in both(one, ctx.new) for line in found]
+    stanza = re.search(rf"^{STANZA}\n(.+\n)*", (ctx.tree / "MAINTAINERS").read_text(), re.M)
+    stale = not stanza or stanza[0] != (ctx.top / "MAINTAINERS").read_text()
+    return ["MAINTAINERS: not what the tree's has of it"] * stale + \
+        [line for found in both(one, ctx.new) for line in found]
 
 
 def house(ctx):

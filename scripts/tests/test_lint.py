@@ -270,6 +270,7 @@ class Broken(unittest.TestCase):
         (self.tree / "scripts").symlink_to(self.TREE / "scripts")
         shutil.copytree(self.TREE / "LICENSES", self.tree / "LICENSES")
         (self.tree / "MAINTAINERS").write_text(f"Maintainers List\n----------------\n\n{self.STANZA}")
+        (self.top / "MAINTAINERS").write_text(self.STANZA)
         self.git(self.top, "init", "-q")
         self.git(self.tree, "init", "-q", "-b", "base")
         self.commit("base")
@@ -336,6 +337,9 @@ class Broken(unittest.TestCase):
         self.assertEqual(self.complaints(gates.maintainers, {"virt/kvm/a.c": self.GOOD}), [])
         found = self.complaints(gates.maintainers, {"virt/kvm/b.c": self.GOOD})
         self.assertEqual(found, ["virt/kvm/b.c: not in the stanza of MAINTAINERS"])
+        for stanza in (f"{self.STANZA}F:\tmm/b.c\n", self.STANZA.replace("S:\tMaintained\n", "")):
+            found = self.complaints(gates.maintainers, {"MAINTAINERS": stanza}, "top")
+            self.assertEqual(found[:1], ["MAINTAINERS: not what the tree's has of it"])
 
     def compare(self, files, make=True):
         """What the gate "warnings" says with a make that compiles with -Wall."""
