@@ -14,6 +14,7 @@
 #define SEQUENCE	500	/* operations in one world */
 #define DEFAULT_OPS	100000
 #define ENOUGH		100000	/* operations for each event to happen */
+#define MILESTONE	100000	/* operations after which to say so */
 #define SECONDS		60	/* for a sequence, on an idle machine */
 #define SHRINK_SECONDS	240
 
@@ -278,6 +279,8 @@ GMEM_TEST_TIMEOUT(against_the_model, 5400)
 
 	make_report();
 	for (; left; left -= nr, seed++) {
+		if (!(left % MILESTONE))
+			printf("seed %u, %lu operations to go\n", seed, left);
 		nr = left < SEQUENCE ? left : SEQUENCE;
 		srand(seed);
 		for (i = 0; i < nr; i++)

@@ -66,6 +66,23 @@ GMEM_TEST(holes_under_a_running_guest)
 	check_holes_under_guest(GMEM_SLOT_INPLACE);
 }
 
+/* What the guest writes after a hole is in the file, not in pages that were freed. */
+GMEM_TEST(guest_leaves_freed_pages)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+	unsigned int i;
+
+	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
+	for (i = 2; i < 6; i++)
+		guest_fills(&w, i, 0x22);
+	gmem_punch(w.slot.fd, 2 * PG, 4 * PG);
+	for (i = 2; i < 6; i++)
+		guest_fills(&w, i, 0x40 + i);
+	convert_offered(&w, 2, 4);
+	for (i = 2; i < 6; i++)
+		assert_host(&w, i, 0x40 + i);
+}
+
 /* Neither reclaim nor compaction touches a page, private or shared. */
 GMEM_TEST_TIMEOUT(reclaim_and_compaction, 120)
 {
