@@ -30,6 +30,15 @@ class WatchTests(unittest.TestCase):
         watch.feed(b"@@@ end a/b rc=0 secs=1\n", late)
         self.assertIsNone(watch.verdict(late))
 
+    def test_slow_clock(self):
+        watch = boot.Watch(0, patience=3)
+        self.assertIsNone(watch.verdict(3 * watch.SILENCE))
+        self.assertIn("no sign of life", watch.verdict(3 * watch.SILENCE + 1))
+        watch.feed(b"@@@ begin a/b limit=500\n", 0)
+        watch.feed(b"@@@ alive\n", 1500 + watch.GRACE)
+        self.assertIsNone(watch.verdict(1500 + watch.GRACE))
+        self.assertIn("a/b", watch.verdict(1501 + watch.GRACE))
+
 
 class SignalTests(unittest.TestCase):
     def test_the_machine_ends_with_its_script(self):
@@ -48,6 +57,12 @@ class SignalTests(unittest.TestCase):
 
 
 class AcceleratorTests(unittest.TestCase):
+    def test_count_is_emulated(self):
+        words = boot.command(boot.parse(["--count", "--accel", "kvm"]))
+        self.assertEqual(words[words.index("-icount") + 1], "shift=0,sleep=off")
+        self.assertIn("tcg,thread=single", words)
+        self.assertNotIn("-icount", boot.command(boot.parse([])))
+
     def can_nest(self, flags, nested):
         with tempfile.TemporaryDirectory() as tmp:
             info, dev = Path(tmp, "cpuinfo"), Path(tmp, "kvm")
