@@ -28,7 +28,7 @@ help:
 	@echo '  make mutate    one fault at a time: is it noticed? (NAMES="GLOB...", 1 h)'
 	@echo '  make fuzz      a million random operations against a model (30 min)'
 	@echo '  make kcsan     threads that convert, fault and punch, watched for data races (1 h)'
-	@echo '  make bench     figures, side by side with mainline 6.12'
+	@echo '  make bench     what it costs, against unpatched 6.1 and mainline 6.12 (30 min)'
 	@echo 'Package:'
 	@echo "  make deb       Debian's cloud kernel with the series as a .deb (90 min)"
 	@echo 'Source:'
@@ -97,4 +97,4 @@ bench: setup
 	@scripts/bench
 
 clean:
-	rm -rf .build/o-* .build/lint-* .build/bisect .build/baseline .build/deb .build/mutate .build/linux-6.12 .build/results
+	rm -rf .build/o-* .build/lint-* .build/bench .build/bisect .build/baseline .build/deb .build/mutate .build/linux-6.12 .build/results
