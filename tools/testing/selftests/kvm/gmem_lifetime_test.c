@@ -187,7 +187,7 @@ GMEM_TEST(poisoned_private_page)
 	guest_fills(&w, 3, 0x33);
 	guest_fills(&w, 4, 0x44);
 	assert_host(&w, 3, 0x33);
-	snprintf(pfn, sizeof(pfn), "%#lx", gmem_physical_address(host(&w, 3)) / PG);
+	snprintf(pfn, sizeof(pfn), "%#llx", gmem_physical_address(host(&w, 3)) / PG);
 	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
 	if (!gmem_write_knob("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn))
 		gmem_skip("corrupt-pfn: %s", strerror(errno));
@@ -288,7 +288,7 @@ GMEM_TEST_TIMEOUT(new_pages_are_zeroed, 120)
 	gmem_allocate(fd, 0, size);
 	mem = gmem_mmap(fd, size, 0);
 	for (i = 0; i < size; i += PG)
-		TEST_ASSERT(gmem_host_page_is(mem + i, 0), "page %lu has old contents", i / PG);
+		TEST_ASSERT(gmem_host_page_is(mem + i, 0), "page %llu has old contents", i / PG);
 }
 
 GMEM_TEST(memcg_charge)

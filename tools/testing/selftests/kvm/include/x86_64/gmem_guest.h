@@ -39,6 +39,7 @@ enum gmem_cmd_op {
 	GMEM_CMD_WRITE,		/* gva, byte */
 	GMEM_CMD_FILL,		/* gva of a page, byte */
 	GMEM_CMD_IS,		/* gva of a page, byte; returns 1 or 0 */
+	GMEM_CMD_TOUCH,		/* gva, pages: write a byte into each */
 	GMEM_CMD_SHARE,		/* gpa, pages: offer by hypercall; returns rax */
 	GMEM_CMD_UNSHARE,	/* gpa, pages; returns rax */
 	GMEM_CMD_OUTS,		/* gva, bytes: to GMEM_GUEST_STRING */
@@ -100,6 +101,7 @@ static inline void guest_write8(u64 gva, u8 value)
 
 void guest_fill(u64 gva, u8 value);
 int guest_page_is(u64 gva, u8 value);
+void guest_touch(u64 gva, u64 pages);
 
 /* A vCPU's entry point: serve gmem_cmd() for ever. */
 void gmem_guest_server(void);

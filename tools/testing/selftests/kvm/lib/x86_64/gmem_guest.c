@@ -66,6 +66,12 @@ static void guest_move(u64 from, u64 to)
 	asm volatile("cld; movsb" : "+S" (from), "+D" (to) : : "memory");
 }
 
+void guest_touch(u64 gva, u64 pages)
+{
+	for (; pages; pages--, gva += 4096)
+		guest_write8(gva, 1);
+}
+
 static u64 serve(enum gmem_cmd_op op, u64 a, u64 b)
 {
 	switch (op) {
@@ -79,6 +85,9 @@ static u64 serve(enum gmem_cmd_op op, u64 a, u64 b)
 		return 0;
 	case GMEM_CMD_IS:
 		return guest_page_is(a, b);
+	case GMEM_CMD_TOUCH:
+		guest_touch(a, b);
+		return 0;
 	case GMEM_CMD_SHARE:
 		return gmem_map_gpa_range(a, b, GMEM_MAP_DECRYPTED);
 	case GMEM_CMD_UNSHARE:

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Figures of a kernel: clock, memory, output, and the VM to measure.
+ */
+#define _GNU_SOURCE
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "gmem_bench.h"
+
+/* Nanoseconds; instructions where the machine's clock counts them. */
+u64 gmem_bench_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* One line of /proc/meminfo, bytes */
+static s64 meminfo_bytes(const char *key)
+{
+	size_t len = strlen(key);
+	long long kb = -1;
+	char line[128];
+	FILE *f;
+
+	f = fopen("/proc/meminfo", "r");
+	TEST_ASSERT(f, "/proc/meminfo");
+	while (fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, key, len) && sscanf(line + len, ": %lld kB", &kb) == 1)
+			break;
+	}
+	fclose(f);
+	TEST_ASSERT(kb >= 0, "no %s in /proc/meminfo", key);
+	return kb * 1024;
+}
+
+/* Counters are per processor; a read of this file folds them in. */
+static void fold_counters(void)
+{
+	char line[128];
+	FILE *f = fopen("/proc/sys/vm/stat_refresh", "r");
+
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f))
+		;
+	fclose(f);
+}
+
+static s64 memory_now(enum gmem_bench_pool pool)
+{
+	fold_counters();
+	if (pool == GMEM_BENCH_SLAB)
+		return meminfo_bytes("Slab");
+	return meminfo_bytes("MemTotal") - meminfo_bytes("MemFree");
+}
+
+/**
+ * gmem_bench_memory() - Size of a pool, in bytes
+ * @pool: which one
+ *
+ * What was freed before, by RCU, must not count as freed during a measurement:
+ * wait until the pool does not shrink any more.  Needs two processors: with one,
+ * membarrier() waits for nothing.
+ */
+s64 gmem_bench_memory(enum gmem_bench_pool pool)
+{
+	s64 last, bytes = memory_now(pool);
+	int grace, tries = 0;
+
+	TEST_ASSERT(sysconf(_SC_NPROCESSORS_ONLN) > 1, "one processor");
+	do {
+		last = bytes;
+		for (grace = 0; grace < 16; grace++)
+			syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+		bytes = memory_now(pool);
+	} while (bytes < last && ++tries < 100);
+
+	return bytes;
+}
+
+/* @ns for all @operations; prints the time of one */
+void gmem_bench_time(const char *figure, u64 ns, u64 operations)
+{
+	printf("{\"figure\": \"%s\", \"ns\": %.1f}\n", figure, (double)ns / operations);
+}
+
+void gmem_bench_bytes(const char *figure, s64 bytes)
+{
+	printf("{\"figure\": \"%s\", \"bytes\": %lld}\n", figure, (long long)bytes);
+}
+
+/* End the benchmark, as one that this kernel does not have, unless @able. */
+void gmem_bench_need(bool able, const char *what)
+{
+	if (able)
+		return;
+	printf("{\"absent\": \"%s\"}\n", what);
+	exit(KSFT_PASS);
+}
+
+void gmem_bench_need_private(void)
+{
+	int kvm = open_kvm_dev_path_or_exit();
+	int types = gmem_check_cap(kvm, KVM_CAP_VM_TYPES);
+
+	close(kvm);
+	gmem_bench_need(types & BIT(KVM_X86_SW_PROTECTED_VM), "no VMs with private memory");
+}
+
+/**
+ * gmem_bench_vm_init() - Create a VM to measure
+ * @b: filled
+ * @type: of the VM
+ * @kind: what stands behind its data slot
+ * @size: of that slot, bytes; a multiple of 2 MiB
+ *
+ * The guest maps the slot by pages of 2 MiB, so that its own page tables count
+ * for little.  It waits for gmem_bench_touch().
+ */
+void gmem_bench_vm_init(struct gmem_bench_vm *b, unsigned long type,
+			enum gmem_kind kind, u64 size)
+{
+	b->vm = gmem_vm_create(type, 1, gmem_guest_server, &b->vcpu);
+	gmem_slot_init(&b->slot, b->vm->fd, kind, GMEM_BENCH_SLOT, GMEM_BASE, size);
+	virt_map_level(b->vm, GMEM_BASE, GMEM_BASE, size, PG_LEVEL_2M);
+	gmem_server_start(b->vcpu);
+}
+
+void gmem_bench_vm_free(struct gmem_bench_vm *b)
+{
+	kvm_vm_free(b->vm);
+	if (b->slot.fd >= 0)
+		close(b->slot.fd);
+	TEST_ASSERT(!munmap(b->slot.hva, b->slot.size), "munmap()");
+}
+
+/* Let the guest write a byte into each page of the slot.  Return the time. */
+u64 gmem_bench_touch(struct gmem_bench_vm *b)
+{
+	u64 start = gmem_bench_now();
+
+	gmem_cmd_result(b->vcpu, GMEM_CMD_TOUCH, b->slot.gpa, b->slot.size / PG);
+	return gmem_bench_now() - start;
+}
