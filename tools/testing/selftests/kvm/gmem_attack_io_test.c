@@ -184,8 +184,10 @@ static void submit_read(struct ring *r, int file, u8 *addr)
 	u32 *array = (u32 *)(r->sq + r->params.sq_off.array);
 	u32 slot = *tail & (r->params.sq_entries - 1);
 
+	/* Not by this thread: FUSE would block it. */
 	r->sqes[slot] = (struct io_uring_sqe) {
-		.opcode = IORING_OP_READ, .fd = file, .addr = (u64)addr, .len = PG,
+		.opcode = IORING_OP_READ, .flags = IOSQE_ASYNC,
+		.fd = file, .addr = (u64)addr, .len = PG,
 	};
 	array[slot] = slot;
 	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);

@@ -13,6 +13,7 @@
 #include <linux/fuse.h>
 #include <pthread.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 #include "gmem_harness.h"
@@ -68,8 +69,11 @@ gmem_fuse_next(const struct gmem_fuse *fuse, u32 opcode)
 static inline void *gmem_fuse_open_file(void *arg)
 {
 	struct gmem_fuse *fuse = arg;
+	struct stat unused;
 
 	fuse->file = open(GMEM_FUSE_PATH, O_RDWR | O_DIRECT);
+	/* The kernel asks for the size, and reads nothing beyond it. */
+	fstat(fuse->file, &unused);
 	return NULL;
 }
 
@@ -77,6 +81,9 @@ static inline void gmem_fuse_mount(struct gmem_fuse *fuse)
 {
 	static const struct fuse_open_out opened = {
 		.open_flags = FOPEN_DIRECT_IO | FOPEN_NOFLUSH,
+	};
+	static const struct fuse_attr_out attr = {
+		.attr = { .ino = 1, .size = 4096, .mode = S_IFREG | 0600, .nlink = 1 },
 	};
 	char options[80];
 	pthread_t thread;
@@ -92,6 +99,8 @@ static inline void gmem_fuse_mount(struct gmem_fuse *fuse)
 	pthread_create(&thread, NULL, gmem_fuse_open_file, fuse);
 	gmem_fuse_answer(fuse, gmem_fuse_next(fuse, FUSE_OPEN)->head.unique, 0, &opened,
 			 sizeof(opened));
+	gmem_fuse_answer(fuse, gmem_fuse_next(fuse, FUSE_GETATTR)->head.unique, 0, &attr,
+			 sizeof(attr));
 	pthread_join(thread, NULL);
 	TEST_ASSERT(fuse->file >= 0, "open(): %s", strerror(errno));
 }
