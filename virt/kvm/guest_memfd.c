@@ -18,20 +18,16 @@
 static long kvm_gmem_preallocate(struct kvm_gmem *gmem, pgoff_t start,
 				 pgoff_t end)
 {
-	struct folio *folio;
-	pgoff_t index;
+	int r;
 
-	for (index = start; index < end;) {
+	while (start < end) {
 		if (signal_pending(current))
 			return -EINTR;
 
-		folio = kvm_gmem_get_folio(gmem, index);
-		if (IS_ERR(folio))
-			return PTR_ERR(folio);
-
-		index = folio->index + folio_nr_pages(folio);
-		folio_unlock(folio);
-		folio_put(folio);
+		/* Page by page, so that conversions and guests need not wait. */
+		r = kvm_gmem_populate(gmem, start, &start);
+		if (r)
+			return r;
 		cond_resched();
 	}
 
@@ -45,7 +41,6 @@ static long kvm_gmem_fallocate(struct file *file, int mode, loff_t offset,
 	pgoff_t size = kvm_gmem_nr_pages(gmem);
 	pgoff_t start = offset >> PAGE_SHIFT;
 	pgoff_t end = (offset + len) >> PAGE_SHIFT;
-	long r;
 
 	if (!(mode & FALLOC_FL_KEEP_SIZE) ||
 	    (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)))
@@ -64,10 +59,7 @@ static long kvm_gmem_fallocate(struct file *file, int mode, loff_t offset,
 	if (end > size)
 		return -EINVAL;
 
-	filemap_invalidate_lock_shared(gmem->mapping);
-	r = kvm_gmem_preallocate(gmem, start, end);
-	filemap_invalidate_unlock_shared(gmem->mapping);
-	return r;
+	return kvm_gmem_preallocate(gmem, start, end);
 }
 
 static int kvm_gmem_release(struct inode *inode, struct file *file)

@@ -94,6 +94,7 @@ struct kvm_gmem *kvm_gmem_from_file(struct file *file);
 /* guest_memfd_folio.c */
 extern const struct address_space_operations kvm_gmem_aops;
 struct folio *kvm_gmem_get_folio(struct kvm_gmem *gmem, pgoff_t index);
+int kvm_gmem_populate(struct kvm_gmem *gmem, pgoff_t index, pgoff_t *end);
 void kvm_gmem_clear_folio(struct folio *folio);
 
 /* guest_memfd_count.c */

@@ -68,7 +68,8 @@ static unsigned long kvm_gmem_nr_poisoned(struct folio *folio)
 }
 
 /*
- * The page allocator keeps poisoned pages out for ever.
+ * The page allocator keeps poisoned pages out for ever.  A page that is poisoned
+ * at this moment may be missed.
  */
 static void kvm_gmem_count_leaks(struct kvm_gmem *gmem, pgoff_t start,
 				 pgoff_t end)

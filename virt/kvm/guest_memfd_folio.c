@@ -236,23 +236,42 @@ static int kvm_gmem_peek_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 	return folio ? PTR_ERR_OR_ZERO(folio) : -ENOENT;
 }
 
-static int kvm_gmem_populate(const struct kvm_memory_slot *slot, gfn_t gfn)
+/**
+ * kvm_gmem_populate - make sure that an offset of a file has a page
+ * @gmem: the file
+ * @index: offset in pages, below the size of the file
+ * @end: where to store the offset after the last page of the folio
+ *
+ * Context: Takes the invalidate_lock; may sleep.
+ * Return: 0, or as kvm_gmem_get_folio().
+ */
+int kvm_gmem_populate(struct kvm_gmem *gmem, pgoff_t index, pgoff_t *end)
+{
+	struct folio *folio;
+
+	filemap_invalidate_lock_shared(gmem->mapping);
+	folio = kvm_gmem_get_folio(gmem, index);
+	if (!IS_ERR(folio)) {
+		*end = folio->index + folio_nr_pages(folio);
+		/* A conversion must not take this for a foreign reference. */
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+	filemap_invalidate_unlock_shared(gmem->mapping);
+
+	return PTR_ERR_OR_ZERO(folio);
+}
+
+static int kvm_gmem_populate_gfn(const struct kvm_memory_slot *slot, gfn_t gfn)
 {
 	struct kvm_gmem *gmem = READ_ONCE(slot->gmem->gmem);
-	struct folio *folio;
+	pgoff_t end;
 
 	if (!gmem)
 		return -EFAULT;
 
-	filemap_invalidate_lock_shared(gmem->mapping);
-	folio = kvm_gmem_get_folio(gmem, kvm_gmem_gfn_to_index(slot->gmem, gfn));
-	filemap_invalidate_unlock_shared(gmem->mapping);
-	if (IS_ERR(folio))
-		return PTR_ERR(folio);
-
-	folio_unlock(folio);
-	folio_put(folio);
-	return 0;
+	return kvm_gmem_populate(gmem, kvm_gmem_gfn_to_index(slot->gmem, gfn),
+				 &end);
 }
 
 /**
@@ -280,7 +299,7 @@ int kvm_gmem_get_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 	int r;
 
 	while ((r = kvm_gmem_peek_pfn(slot, gfn, pfn, order)) == -ENOENT) {
-		r = kvm_gmem_populate(slot, gfn);
+		r = kvm_gmem_populate_gfn(slot, gfn);
 		if (r)
 			return r;
 	}

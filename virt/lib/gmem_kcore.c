@@ -14,6 +14,7 @@
 
 #include <linux/atomic.h>
 #include <linux/fs.h>
+#include <linux/gfp.h>
 #include <linux/gmem_kcore.h>
 #include <linux/hash.h>
 #include <linux/magic.h>
@@ -27,7 +28,7 @@
 /* Pages that were wiped, by hash of the pfn so that few readers must retry */
 static atomic_t gmem_wiped[1 << WIPED_BITS];
 
-/* Guards what has been copied and not been judged yet. */
+/* Held while a copy has not been judged: no reader sees one of another. */
 static DEFINE_SPINLOCK(gmem_kcore_lock);
 
 static atomic_t *gmem_wiped_count(struct page *page)
@@ -102,20 +103,29 @@ static int gmem_kcore_try_copy(void *dst, const void *src, size_t size,
  * kernel by a guest's memory.  Other aliases of a page than that in the direct
  * map are not looked at; the files make none.
  *
- * Context: Not in interrupts.
- * Return: 0, or -EFAULT if @src cannot be read or belongs to such a file, with
- * zeroes at @dst.
+ * Context: May sleep.
+ * Return: 0, or -EFAULT with zeroes at @dst if @src cannot be read, if it
+ * belongs to such a file, or if there is no memory.
  */
 int gmem_kcore_copy(void *dst, const void *src, size_t size, struct page *page)
 {
-	int r;
+	/* Readers of the same open file share @dst. */
+	void *copy = (void *)__get_free_page(GFP_KERNEL);
+	int r = -EFAULT;
 
-	/* @dst is in the direct map: another reader must not see it too early. */
-	spin_lock(&gmem_kcore_lock);
-	r = gmem_kcore_try_copy(dst, src, size, page);
+	if (copy) {
+		spin_lock(&gmem_kcore_lock);
+		r = gmem_kcore_try_copy(copy, src, size, page);
+		if (r)
+			memset(copy, 0, size);
+		spin_unlock(&gmem_kcore_lock);
+	}
+
 	if (r)
 		memset(dst, 0, size);
-	spin_unlock(&gmem_kcore_lock);
+	else
+		memcpy(dst, copy, size);
+	free_page((unsigned long)copy);
 
 	return r;
 }

@@ -14,7 +14,7 @@
 #include "gmem_knob.h"
 #include "gmem_world.h"
 
-#define SECRET	0x5a
+#define SECRET	0xd7	/* unlike what kernels fill pages with */
 #define TARGET	5	/* page */
 
 /*
@@ -99,6 +99,66 @@ GMEM_TEST(kcore_at_the_address)
 	gmem_read_kcore(phys + PG - 100, page);
 	TEST_ASSERT(!memchr(page, SECRET, 100), "kcore shows the end of a private page");
 	reveal_secret(&w, phys);
+}
+
+struct peeper {
+	int fd;
+	off_t at;
+	bool enough;
+};
+
+static void *peep(void *arg)
+{
+	struct peeper *p = arg;
+	u8 page[PG];
+
+	while (!READ_ONCE(p->enough))
+		TEST_ASSERT(pread(p->fd, page, PG, p->at) == PG, "pread()");
+	return NULL;
+}
+
+/* Two threads read one open file: what one must not see is in nobody's buffer. */
+GMEM_TEST_TIMEOUT(kcore_by_two_threads, 120)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+	u8 *open = make_control();
+	u64 phys = make_secret(&w);
+	struct elf64_hdr eh;
+	struct peeper peeper = { .fd = gmem_open_kcore(&eh) };
+	unsigned int round;
+	pthread_t thread;
+	u8 page[PG];
+	off_t at;
+
+	peeper.at = gmem_kcore_offset(peeper.fd, &eh, phys);
+	at = gmem_kcore_offset(peeper.fd, &eh, gmem_physical_address(open));
+	ASSERT_OK(pthread_create(&thread, NULL, peep, &peeper));
+	for (round = 0; round < 20000; round++) {
+		TEST_ASSERT(pread(peeper.fd, page, PG, at) == PG, "pread()");
+		TEST_ASSERT(!memchr(page + 16, SECRET, PG - 16), "round %u: a private byte",
+			    round);
+	}
+	WRITE_ONCE(peeper.enough, true);
+	pthread_join(thread, NULL);
+	reveal_secret(&w, phys);
+}
+
+/* A page that was taken for broken while it was private is good after all. */
+GMEM_TEST(kcore_after_unpoisoning)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+	u64 phys = make_secret(&w);
+	static u8 page[PG];
+	char pfn[32];
+
+	snprintf(pfn, sizeof(pfn), "%#llx", phys / PG);
+	if (!gmem_write_knob("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn))
+		gmem_skip("corrupt-pfn: %s", strerror(errno));
+	gmem_punch(w.slot.fd, 0, PAGES * PG);
+	TEST_ASSERT(gmem_write_knob("/sys/kernel/debug/hwpoison/unpoison-pfn", pfn),
+		    "unpoison-pfn: %s", strerror(errno));
+	gmem_read_kcore(phys, page);
+	TEST_ASSERT(!memchr(page, SECRET, PG), "private bytes are free memory");
 }
 
 /* All of memory, in case a copy is somewhere else */

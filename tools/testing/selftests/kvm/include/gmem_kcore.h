@@ -42,23 +42,28 @@ static inline bool gmem_kcore_segment(int fd, const struct elf64_hdr *eh, int i,
 	return ph->p_type == PT_LOAD && ph->p_paddr != (u64)-1;
 }
 
-/* Read a physical page through /proc/kcore's segment of the direct map. */
-static inline void gmem_read_kcore(u64 phys, u8 *page)
+/* Where in the file a physical page is, in the segment of the direct map */
+static inline off_t gmem_kcore_offset(int fd, const struct elf64_hdr *eh, u64 phys)
 {
 	struct elf64_phdr ph;
-	struct elf64_hdr eh;
-	int fd = gmem_open_kcore(&eh), i;
+	int i;
 
-	for (i = 0; i < eh.e_phnum; i++) {
-		if (!gmem_kcore_segment(fd, &eh, i, &ph) || ph.p_paddr > phys ||
-		    phys + 4096 > ph.p_paddr + ph.p_memsz)
-			continue;
-		TEST_ASSERT(pread(fd, page, 4096, ph.p_offset + phys - ph.p_paddr) == 4096,
-			    "reading the page");
-		close(fd);
-		return;
+	for (i = 0; i < eh->e_phnum; i++) {
+		if (gmem_kcore_segment(fd, eh, i, &ph) && ph.p_paddr <= phys &&
+		    phys + 4096 <= ph.p_paddr + ph.p_memsz)
+			return ph.p_offset + phys - ph.p_paddr;
 	}
 	TEST_FAIL("physical address %#lx is in no segment", phys);
+}
+
+static inline void gmem_read_kcore(u64 phys, u8 *page)
+{
+	struct elf64_hdr eh;
+	int fd = gmem_open_kcore(&eh);
+
+	TEST_ASSERT(pread(fd, page, 4096, gmem_kcore_offset(fd, &eh, phys)) == 4096,
+		    "reading the page");
+	close(fd);
 }
 
 /* Call @look with each page of physical memory that /proc/kcore shows. */

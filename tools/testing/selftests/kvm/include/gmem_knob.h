@@ -22,10 +22,14 @@ static inline bool gmem_write_knob(const char *path, const char *value)
 static inline void gmem_read_knob(const char *path, char *value, size_t size)
 {
 	int fd = open(path, O_RDONLY);
-	ssize_t len = fd < 0 ? -1 : read(fd, value, size - 1);
+	size_t end = 0;
+	ssize_t len;
 
-	TEST_ASSERT(len > 0, "read of %s: %s", path, strerror(errno));
-	value[len] = '\0';
+	TEST_ASSERT(fd >= 0, "open of %s: %s", path, strerror(errno));
+	while ((len = read(fd, value + end, size - 1 - end)) > 0)
+		end += len;
+	TEST_ASSERT(!len, "read of %s: %s", path, strerror(errno));
+	value[end] = '\0';
 	close(fd);
 }
 
