@@ -198,7 +198,7 @@ GMEM_TEST(hypercall_exits)
 	check_hypercalls(KVM_X86_SW_PROTECTED_VM);
 }
 
-static void guest_touch(void)
+static void touch_base(void)
 {
 	guest_read8(GMEM_BASE);
 	GUEST_STAGE(1);
@@ -210,7 +210,7 @@ GMEM_TEST(exit_reason_is_reset)
 {
 	struct gmem_slot slot;
 	struct kvm_vcpu *vcpu;
-	struct kvm_vm *vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, 1, guest_touch, &vcpu);
+	struct kvm_vm *vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, 1, touch_base, &vcpu);
 
 	gmem_slot_add(&slot, vm, GMEM_SLOT_TWO, SLOT, GMEM_BASE, GMEM_HUGE);
 	gmem_set_attrs(vm->fd, GMEM_BASE, PG, GMEM_PRIVATE);
