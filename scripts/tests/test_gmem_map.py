@@ -413,11 +413,17 @@ class Watch(Host):
         self.assertIn("No such file", self.run_it("--file", self.top / "none", "--watch", status=2))
 
     def test_interrupt(self):
+        # What runs in the background of a shell has it ignored.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
         with subprocess.Popen([SCRIPTS / NAME, "--file", self.map, "--watch"], text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
-            child.stdout.readline()
-            child.send_signal(signal.SIGINT)
-            _, err = child.communicate(timeout=60)
+            try:
+                child.stdout.readline()
+                child.send_signal(signal.SIGINT)
+                _, err = child.communicate(timeout=60)
+            finally:
+                child.kill()
         self.assertEqual((child.returncode, err), (0, ""))
 
 
