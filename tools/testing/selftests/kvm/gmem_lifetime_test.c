@@ -189,6 +189,8 @@ GMEM_TEST(poisoned_private_page)
 	assert_host(&w, 3, 0x33);
 	snprintf(pfn, sizeof(pfn), "%#llx", gmem_physical_address(host(&w, 3)) / PG);
 	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
+	/* Into the guest's page tables, from where it must go */
+	assert_guest(&w, 3, 0x33);
 	if (!gmem_write_knob("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn))
 		gmem_skip("corrupt-pfn: %s", strerror(errno));
 	assert_guest(&w, 4, 0x44);

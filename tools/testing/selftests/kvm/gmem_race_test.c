@@ -147,6 +147,42 @@ GMEM_TEST_TIMEOUT(neighbour_in_the_same_2m, 180)
 	check_neighbour(0, 511);
 }
 
+/*
+ * The same while the conversion goes on elsewhere: for long, the page has left
+ * the guest's page tables and its attributes are the old ones.  Its slot has the
+ * lower host addresses, so that the neighbour is not within those converted.
+ */
+GMEM_TEST_TIMEOUT(neighbour_of_a_long_conversion, 180)
+{
+	const u64 base = GMEM_BASE - (1ULL << 30), page = base + GMEM_HUGE - PG;
+	const u64 rest = 4ULL << 20, size = GMEM_BASE + rest - page;
+	struct gmem_slot huge;
+	unsigned int round;
+	struct race r;
+
+	make_race(&r, 2, gmem_guest_server, GMEM_SLOT_INPLACE, rest);
+	gmem_slot_add(&huge, r.vm, GMEM_SLOT_TWO, SLOT + 2, base, GMEM_HUGE);
+	TEST_ASSERT(huge.hva < r.slot.hva, "the slots' addresses are in the wrong order");
+	ASSERT_OK(madvise(huge.hva, GMEM_HUGE, MADV_HUGEPAGE));
+	memset(huge.hva, SHARED_BYTE, GMEM_HUGE);
+	gmem_allocate(r.slot.fd, 0, rest);
+	set_entry(r.vcpus[1], guest_hammer);
+	r.control->page = page - PG;
+	gmem_server_start(r.vcpus[0]);
+
+	gmem_set_attrs(r.vm->fd, page, size, GMEM_PRIVATE);
+	gmem_cmd_result(r.vcpus[0], GMEM_CMD_FILL, page, PRIVATE_BYTE);
+	start(&r, r.vcpus[1]);
+	for (round = 0; round < 200; round++) {
+		gmem_set_attrs(r.vm->fd, page, size, GMEM_SHARED);
+		ASSERT_EQ(gmem_cmd_result(r.vcpus[0], GMEM_CMD_READ, page, 0), SHARED_BYTE);
+		await_laps(&r, 1, round & 1);
+		gmem_set_attrs(r.vm->fd, page, size, GMEM_PRIVATE);
+		ASSERT_EQ(gmem_cmd_result(r.vcpus[0], GMEM_CMD_READ, page, 0), PRIVATE_BYTE);
+	}
+	stop(&r);
+}
+
 /* Reads all pages of the small slot, accepts either backing and nothing else. */
 static void guest_scan(void)
 {
