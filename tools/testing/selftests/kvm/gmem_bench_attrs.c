@@ -48,14 +48,6 @@ static int make_vm(u64 size)
 	return vm;
 }
 
-static u64 time_attrs(int vm, u64 gpa, u64 size, u64 attrs)
-{
-	u64 start = gmem_bench_now();
-
-	gmem_set_attrs(vm, gpa, size, attrs);
-	return gmem_bench_now() - start;
-}
-
 /* Bytes that the kernel keeps for one private range of @size bytes */
 static s64 cost_of(u64 size)
 {
@@ -82,7 +74,7 @@ static void need_memory_for(u64 size)
 
 static void bench_range(const char *name, u64 size)
 {
-	u64 start = gmem_bench_now();
+	u64 start = gmem_now_ns();
 	char figure[3][64];
 	s64 before;
 	int vm, i;
@@ -94,11 +86,11 @@ static void bench_range(const char *name, u64 size)
 	need_memory_for(size);
 	vm = make_vm(size);
 	before = gmem_bench_memory(GMEM_BENCH_SLAB);
-	for (i = 0; i < ROUNDS && gmem_bench_now() - start < ENOUGH; i++) {
-		gmem_bench_time(figure[0], time_attrs(vm, 0, size, GMEM_PRIVATE), 1);
+	for (i = 0; i < ROUNDS && gmem_now_ns() - start < ENOUGH; i++) {
+		gmem_bench_time(figure[0], gmem_bench_attrs(vm, 0, size, GMEM_PRIVATE), 1);
 		if (!i)
 			gmem_bench_bytes(figure[2], gmem_bench_memory(GMEM_BENCH_SLAB) - before);
-		gmem_bench_time(figure[1], time_attrs(vm, 0, size, GMEM_SHARED), 1);
+		gmem_bench_time(figure[1], gmem_bench_attrs(vm, 0, size, GMEM_SHARED), 1);
 	}
 }
 
@@ -125,10 +117,10 @@ GMEM_TEST_TIMEOUT(toggle_4k, 120)
 
 	gmem_set_attrs(vm, 0, 4 * GIB, GMEM_PRIVATE);
 	for (i = 0; i < ROUNDS; i++) {
-		start = gmem_bench_now();
+		start = gmem_now_ns();
 		for (k = 0; k < TOGGLES; k++)
 			gmem_set_attrs(vm, gpa, PG, k & 1 ? GMEM_PRIVATE : GMEM_SHARED);
-		gmem_bench_time("toggle_4k.unmapped", gmem_bench_now() - start, TOGGLES);
+		gmem_bench_time("toggle_4k.unmapped", gmem_now_ns() - start, TOGGLES);
 	}
 }
 
@@ -140,10 +132,10 @@ GMEM_TEST_TIMEOUT(alternate_1g, 120)
 	s64 before;
 
 	before = gmem_bench_memory(GMEM_BENCH_SLAB);
-	start = gmem_bench_now();
+	start = gmem_now_ns();
 	for (gpa = 0; gpa < GIB; gpa += 2 * PG)
 		gmem_set_attrs(vm, gpa, PG, GMEM_PRIVATE);
-	gmem_bench_time("alternate_1g.private", gmem_bench_now() - start, GIB / PG / 2);
+	gmem_bench_time("alternate_1g.private", gmem_now_ns() - start, GIB / PG / 2);
 	gmem_bench_bytes("alternate_1g.memory", gmem_bench_memory(GMEM_BENCH_SLAB) - before);
 }
 

@@ -48,12 +48,12 @@ GMEM_TEST_TIMEOUT(private_touch, 120)
 static u64 prefault(struct gmem_bench_vm *b)
 {
 	struct kvm_pre_fault_memory args = { .gpa = b->slot.gpa, .size = b->slot.size };
-	u64 start = gmem_bench_now();
+	u64 start = gmem_now_ns();
 
 	while (args.size)
 		TEST_ASSERT(!ioctl(b->vcpu->fd, KVM_PRE_FAULT_MEMORY, &args) || errno == EINTR,
 			    "KVM_PRE_FAULT_MEMORY: %s", strerror(errno));
-	return gmem_bench_now() - start;
+	return gmem_now_ns() - start;
 }
 
 GMEM_TEST_TIMEOUT(private_prefault, 120)
@@ -72,18 +72,18 @@ GMEM_TEST_TIMEOUT(private_prefault, 120)
 
 static u64 time_allocate(struct gmem_bench_vm *b)
 {
-	u64 start = gmem_bench_now();
+	u64 start = gmem_now_ns();
 
 	gmem_allocate(b->slot.fd, 0, b->slot.size);
-	return gmem_bench_now() - start;
+	return gmem_now_ns() - start;
 }
 
 static u64 time_punch(struct gmem_bench_vm *b)
 {
-	u64 start = gmem_bench_now();
+	u64 start = gmem_now_ns();
 
 	gmem_punch(b->slot.fd, 0, b->slot.size);
-	return gmem_bench_now() - start;
+	return gmem_now_ns() - start;
 }
 
 GMEM_TEST_TIMEOUT(private_file, 120)
@@ -109,18 +109,10 @@ GMEM_TEST_TIMEOUT(private_teardown, 120)
 	for (i = 0; i < ROUNDS; i++) {
 		make_private(&b, SIZE);
 		gmem_bench_touch(&b);
-		start = gmem_bench_now();
+		start = gmem_now_ns();
 		gmem_bench_vm_free(&b);
-		gmem_bench_time("private.teardown", gmem_bench_now() - start, SIZE / PG);
+		gmem_bench_time("private.teardown", gmem_now_ns() - start, SIZE / PG);
 	}
-}
-
-static u64 time_attrs(struct gmem_bench_vm *b, u64 gpa, u64 size, u64 attrs)
-{
-	u64 start = gmem_bench_now();
-
-	gmem_set_attrs(b->vm->fd, gpa, size, attrs);
-	return gmem_bench_now() - start;
 }
 
 /* One page, which the guest has touched since the last conversion, per call */
@@ -135,7 +127,7 @@ static void bench_toggle(const char *figure, enum gmem_kind kind)
 	gmem_set_attrs(b.vm->fd, b.slot.gpa, SIZE, GMEM_PRIVATE);
 	for (i = 0; i < TOGGLES; i++) {
 		gmem_cmd_result(b.vcpu, GMEM_CMD_TOUCH, gpa, 1);
-		ns += time_attrs(&b, gpa, PG, i & 1 ? GMEM_PRIVATE : GMEM_SHARED);
+		ns += gmem_bench_attrs(b.vm->fd, gpa, PG, i & 1 ? GMEM_PRIVATE : GMEM_SHARED);
 	}
 	gmem_bench_time(figure, ns, TOGGLES);
 	gmem_bench_vm_free(&b);
@@ -159,6 +151,7 @@ static void bench_convert(const char *name, enum gmem_kind kind)
 	s64 before = gmem_bench_memory(GMEM_BENCH_USED);
 	struct gmem_bench_vm b;
 	char figure[4][64];
+	u64 ns;
 
 	snprintf(figure[0], sizeof(figure[0]), "%s.memory_before", name);
 	snprintf(figure[1], sizeof(figure[1]), "%s.private", name);
@@ -170,10 +163,12 @@ static void bench_convert(const char *name, enum gmem_kind kind)
 	TEST_ASSERT(!madvise(b.slot.hva, LARGE, MADV_POPULATE_WRITE), "populating");
 	prefault(&b);
 	gmem_bench_bytes(figure[0], gmem_bench_memory(GMEM_BENCH_USED) - before);
-	gmem_bench_time(figure[1], time_attrs(&b, b.slot.gpa, LARGE, GMEM_PRIVATE), LARGE / PG);
+	ns = gmem_bench_attrs(b.vm->fd, b.slot.gpa, LARGE, GMEM_PRIVATE);
+	gmem_bench_time(figure[1], ns, LARGE / PG);
 	prefault(&b);
 	gmem_bench_bytes(figure[2], gmem_bench_memory(GMEM_BENCH_USED) - before);
-	gmem_bench_time(figure[3], time_attrs(&b, b.slot.gpa, LARGE, GMEM_SHARED), LARGE / PG);
+	ns = gmem_bench_attrs(b.vm->fd, b.slot.gpa, LARGE, GMEM_SHARED);
+	gmem_bench_time(figure[3], ns, LARGE / PG);
 }
 
 GMEM_TEST_TIMEOUT(convert_two, 240)

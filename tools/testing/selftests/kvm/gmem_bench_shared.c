@@ -38,29 +38,29 @@ GMEM_TEST_TIMEOUT(shared_teardown, 120)
 	for (i = 0; i < ROUNDS; i++) {
 		make_vm(&b);
 		gmem_bench_touch(&b);
-		start = gmem_bench_now();
+		start = gmem_now_ns();
 		gmem_bench_vm_free(&b);
-		gmem_bench_time("shared.teardown", gmem_bench_now() - start, SIZE / PG);
+		gmem_bench_time("shared.teardown", gmem_now_ns() - start, SIZE / PG);
 	}
 }
 
 static u64 time_dirty_logging(struct gmem_bench_vm *b, u32 flags)
 {
-	u64 start = gmem_bench_now();
+	u64 start = gmem_now_ns();
 
 	ASSERT_OK(__gmem_set_region1(b->vm->fd, b->slot.id, flags, b->slot.gpa,
 				     b->slot.size, b->slot.hva));
-	return gmem_bench_now() - start;
+	return gmem_now_ns() - start;
 }
 
 /* Which pages are dirty; makes all of them clean */
 static u64 time_dirty_log(struct gmem_bench_vm *b)
 {
 	static u64 bitmap[SIZE / PG / 64];
-	u64 start = gmem_bench_now();
+	u64 start = gmem_now_ns();
 
 	kvm_vm_get_dirty_log(b->vm, b->slot.id, bitmap);
-	start = gmem_bench_now() - start;
+	start = gmem_now_ns() - start;
 	TEST_ASSERT(bitmap[0] == ~0ULL && bitmap[ARRAY_SIZE(bitmap) - 1] == ~0ULL,
 		    "pages that the guest wrote are not dirty");
 	return start;
@@ -92,14 +92,14 @@ GMEM_TEST_TIMEOUT(shared_slots, 120)
 	make_vm(&b);
 	gpa = b.slot.gpa + b.slot.size;
 	for (i = 0; i < ROUNDS; i++) {
-		start = gmem_bench_now();
+		start = gmem_now_ns();
 		for (k = 0; k < SLOTS; k++) {
 			ASSERT_OK(__gmem_set_region1(b.vm->fd, GMEM_BENCH_SLOT + 1, 0, gpa, PG,
 						     b.slot.hva));
 			ASSERT_OK(__gmem_set_region1(b.vm->fd, GMEM_BENCH_SLOT + 1, 0, gpa, 0,
 						     b.slot.hva));
 		}
-		ns = gmem_bench_now() - start;
+		ns = gmem_now_ns() - start;
 		gmem_bench_time("shared.slot", ns, SLOTS);
 	}
 }
@@ -113,10 +113,10 @@ GMEM_TEST_TIMEOUT(shared_exit, 120)
 
 	make_vm(&b);
 	for (i = 0; i < ROUNDS; i++) {
-		start = gmem_bench_now();
+		start = gmem_now_ns();
 		for (k = 0; k < EXITS; k++)
 			vcpu_run(b.vcpu);
-		gmem_bench_time("shared.exit", gmem_bench_now() - start, EXITS);
+		gmem_bench_time("shared.exit", gmem_now_ns() - start, EXITS);
 	}
 }
 

@@ -139,10 +139,9 @@ GMEM_TEST(poisoned_pages_are_lost)
 	ASSERT_EQ(pages_in(w.slot.fd, "shared"), 0);
 }
 
-static void map_path(const struct kvm_vm *vm, char *path, size_t size)
+static void map_path(int vm, char *path, size_t size)
 {
-	snprintf(path, size, "/sys/kernel/debug/kvm/%d-%d/gmem_map", getpid(),
-		 vm->fd);
+	snprintf(path, size, "/sys/kernel/debug/kvm/%d-%d/gmem_map", getpid(), vm);
 }
 
 /* The lines of the map that are about a slot */
@@ -151,7 +150,7 @@ static void assert_map(const struct kvm_vm *vm, u32 slot, const char *expected)
 	char path[PATH_MAX], text[8192], found[1024] = "", tag[16];
 	char *line, *rest = text;
 
-	map_path(vm, path, sizeof(path));
+	map_path(vm->fd, path, sizeof(path));
 	gmem_read_knob(path, text, sizeof(text));
 	snprintf(tag, sizeof(tag), " 0:%u ", slot);
 	while ((line = strsep(&rest, "\n"))) {
@@ -200,7 +199,7 @@ GMEM_TEST(map_in_pieces)
 	for (i = 0; i < 200; i++)
 		vm_userspace_mem_region_add(vm, VM_MEM_SRC_ANONYMOUS,
 					    0x100000 + i * 0x2000, i, 1, 0);
-	map_path(vm, path, sizeof(path));
+	map_path(vm->fd, path, sizeof(path));
 	fd = open(path, O_RDONLY);
 	while ((len = read(fd, text, sizeof(text))) > 0) {
 		for (i = 0; i < len; i++)
@@ -216,8 +215,7 @@ GMEM_TEST(map_outlives_its_vm)
 	char path[PATH_MAX], text[16];
 	int map;
 
-	snprintf(path, sizeof(path), "/sys/kernel/debug/kvm/%d-%d/gmem_map",
-		 getpid(), vm);
+	map_path(vm, path, sizeof(path));
 	map = open(path, O_RDONLY);
 	TEST_ASSERT(map >= 0, "open of %s: %s", path, strerror(errno));
 	close(vm);

@@ -27,7 +27,6 @@ enum gmem_bench_pool {
 	GMEM_BENCH_USED,	/* all that is not free */
 };
 
-u64 gmem_bench_now(void);
 s64 gmem_bench_memory(enum gmem_bench_pool pool);
 
 void gmem_bench_time(const char *figure, u64 ns, u64 operations);
@@ -35,6 +34,8 @@ void gmem_bench_bytes(const char *figure, s64 bytes);
 
 void gmem_bench_need(bool able, const char *what);
 void gmem_bench_need_private(void);
+
+u64 gmem_bench_attrs(int vm, u64 gpa, u64 size, u64 attrs);
 
 /* A VM with one vCPU and one data slot that the guest reaches at its address */
 struct gmem_bench_vm {

@@ -55,14 +55,6 @@ static inline void count_signal(int sig)
 	WRITE_ONCE(shot_signals, shot_signals + 1);
 }
 
-static inline u64 now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * SECOND + ts.tv_nsec;
-}
-
 /* Make the call, with a signal on its way to the calling process. */
 static inline int make_call(void *arg)
 {
@@ -76,14 +68,14 @@ static inline int make_call(void *arg)
 
 	TEST_ASSERT(!timer_create(CLOCK_MONOTONIC, &event, &timer), "timer_create()");
 	WRITE_ONCE(shot_signals, 0);
-	start = now_ns();
+	start = gmem_now_ns();
 	TEST_ASSERT(!timer_settime(timer, 0, &once, NULL), "timer_settime()");
 	errno = 0;
 	s->outcome.ret = s->call->make(s->t);
 	s->outcome.err = errno;
 	s->outcome.hit = READ_ONCE(shot_signals);
 	WRITE_ONCE(s->outcome.returned, true);
-	s->duration = now_ns() - start;
+	s->duration = gmem_now_ns() - start;
 	timer_delete(timer);
 	return 0;
 }
