@@ -105,7 +105,7 @@ GMEM_TEST(kcore_at_the_address)
 struct peeker {
 	int fd;
 	struct elf64_hdr eh;
-	u64 phys;
+	off_t at;
 	bool stop;
 	u64 reads;
 	bool seen;
@@ -118,7 +118,7 @@ static void *peek(void *arg)
 	u8 page[PG];
 
 	while (!READ_ONCE(p->stop)) {
-		gmem_read_kcore_at(p->fd, &p->eh, READ_ONCE(p->phys), page);
+		TEST_ASSERT(pread(p->fd, page, PG, READ_ONCE(p->at)) == PG, "pread()");
 		for (i = 0, run = 0; i < PG; i++) {
 			run = page[i] == SECRET ? run + 1 : 0;
 			if (run == 64)
@@ -129,10 +129,15 @@ static void *peek(void *arg)
 	return NULL;
 }
 
+static void peek_at(struct peeker *p, u64 phys)
+{
+	WRITE_ONCE(p->at, gmem_kcore_offset(p->fd, &p->eh, phys));
+}
+
 static void peek_start(struct peeker *p, u64 phys, pthread_t *thread)
 {
 	p->fd = gmem_open_kcore(&p->eh);
-	p->phys = phys;
+	peek_at(p, phys);
 	ASSERT_OK(pthread_create(thread, NULL, peek, p));
 }
 
@@ -221,7 +226,7 @@ GMEM_TEST_TIMEOUT(kcore_while_pages_come_and_go, 180)
 		gmem_punch(w.slot.fd, 0, PAGES * PG);
 		ASSERT_OK(convert(&w, 0, PAGES, GMEM_SHARED));
 		host(&w, last)[0] = 1;
-		WRITE_ONCE(peeker.phys, gmem_physical_address(host(&w, last)));
+		peek_at(&peeker, gmem_physical_address(host(&w, last)));
 	}
 	peek_end(&peeker, thread);
 }
@@ -314,12 +319,12 @@ GMEM_TEST(swap)
 	memset(host(&w, TARGET + 1), SECRET, PG);
 	ASSERT_OK(swapon(SWAP_DEVICE, 0));
 
-	left = gmem_read_number("/proc/meminfo", "SwapFree:");
+	left = gmem_meminfo("SwapFree:");
 	/* Nothing of the file goes there if told to, and the control does. */
 	madvise(w.slot.hva, PAGES * PG, MADV_PAGEOUT);
-	ASSERT_EQ(gmem_read_number("/proc/meminfo", "SwapFree:"), left);
+	ASSERT_EQ(gmem_meminfo("SwapFree:"), left);
 	ASSERT_OK(madvise(open, PG, MADV_PAGEOUT));
-	TEST_ASSERT(gmem_read_number("/proc/meminfo", "SwapFree:") < left, "nothing swapped");
+	TEST_ASSERT(gmem_meminfo("SwapFree:") < left, "nothing swapped");
 	/* Fails if there is less than that to reclaim, and reclaims what there is. */
 	TEST_ASSERT(gmem_write_knob(SWAP_CGROUP "/memory.reclaim", "1G") || errno == EAGAIN,
 		    "memory.reclaim: %s", strerror(errno));

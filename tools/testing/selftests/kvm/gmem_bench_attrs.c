@@ -61,12 +61,18 @@ static s64 cost_of(u64 size)
 	return bytes;
 }
 
-/* Where a kernel keeps something for each page, a large range may not fit. */
+/*
+ * Where a kernel keeps something for each page, a large range may not fit.  A
+ * GiB then costs two MiB at least; less than one may be other people's memory.
+ */
 static void need_memory_for(u64 size)
 {
-	s64 need = cost_of(GIB) * (size / GIB), room = sysconf(_SC_AVPHYS_PAGES) * PG;
+	s64 room = sysconf(_SC_AVPHYS_PAGES) * PG, cost = cost_of(GIB);
+	s64 need = cost * (s64)(size / GIB);
 	char what[80];
 
+	if (cost < (s64)MIB)
+		return;
 	snprintf(what, sizeof(what), "not measured: would need %lld GiB of slab",
 		 (long long)(need / GIB));
 	gmem_bench_need(need < room / 2, what);

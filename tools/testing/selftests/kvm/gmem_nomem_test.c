@@ -87,7 +87,7 @@ GMEM_TEST(attributes_of_a_wide_range)
 	fail_each_allocation(&nw, &call);
 }
 
-/* Maps without any memory of their own yet */
+/* A file whose map has no memory of its own yet */
 static void bind_new_file(struct nomem_world *nw)
 {
 	ASSERT_OK(delete_second(nw));

@@ -125,6 +125,8 @@ static void check_neighbour(unsigned int page, unsigned int neighbour)
 	set_entry(r.vcpus[1], guest_hammer);
 	r.control->page = gpa(neighbour);
 	gmem_server_start(r.vcpus[0]);
+	ASSERT_EQ(gmem_cmd_result(r.vcpus[0], GMEM_CMD_READ, gpa(page), 0), SHARED_BYTE);
+	TEST_ASSERT(gmem_vm_stat(r.vm, "pages_2m"), "no huge mapping");
 
 	ASSERT_OK(flip(&r, page, 1, GMEM_PRIVATE));
 	gmem_cmd_result(r.vcpus[0], GMEM_CMD_FILL, gpa(page), PRIVATE_BYTE);
@@ -149,8 +151,9 @@ GMEM_TEST_TIMEOUT(neighbour_in_the_same_2m, 180)
 
 /*
  * The same while the conversion goes on elsewhere: for long, the page has left
- * the guest's page tables and its attributes are the old ones.  Its slot has the
- * lower host addresses, so that the neighbour is not within those converted.
+ * the guest's page tables and its attributes are the old ones.  Faults are
+ * compared with one range of host addresses, from the lowest to the highest that
+ * is converted: the neighbour is outside, as its slot is below the other one.
  */
 GMEM_TEST_TIMEOUT(neighbour_of_a_long_conversion, 180)
 {
@@ -169,6 +172,8 @@ GMEM_TEST_TIMEOUT(neighbour_of_a_long_conversion, 180)
 	set_entry(r.vcpus[1], guest_hammer);
 	r.control->page = page - PG;
 	gmem_server_start(r.vcpus[0]);
+	ASSERT_EQ(gmem_cmd_result(r.vcpus[0], GMEM_CMD_READ, page, 0), SHARED_BYTE);
+	TEST_ASSERT(gmem_vm_stat(r.vm, "pages_2m"), "no huge mapping");
 
 	gmem_set_attrs(r.vm->fd, page, size, GMEM_PRIVATE);
 	gmem_cmd_result(r.vcpus[0], GMEM_CMD_FILL, page, PRIVATE_BYTE);

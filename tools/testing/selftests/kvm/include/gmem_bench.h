@@ -13,6 +13,7 @@
 #ifndef SELFTEST_KVM_GMEM_BENCH_H
 #define SELFTEST_KVM_GMEM_BENCH_H
 
+#include "gmem_clock.h"
 #include "gmem_guest.h"
 
 #define PG		4096ULL

@@ -5,6 +5,7 @@
 #ifndef SELFTEST_KVM_GMEM_FAILURE_H
 #define SELFTEST_KVM_GMEM_FAILURE_H
 
+#include "gmem_harness.h"
 #include "gmem_knob.h"
 
 /*

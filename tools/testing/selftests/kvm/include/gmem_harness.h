@@ -26,11 +26,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/compiler.h>
 
+#include "gmem_clock.h"
 #include "test_util.h"
 
 #define GMEM_DEFAULT_DEADLINE	60	/* seconds */
@@ -87,15 +87,6 @@ static inline unsigned int gmem_scale_deadline(unsigned int deadline)
 	const char *scale = getenv("GMEM_DEADLINE_SCALE");
 
 	return scale && atoi(scale) > 0 ? deadline * atoi(scale) : deadline;
-}
-
-/* Nanoseconds; instructions where the machine's clock counts them */
-static inline unsigned long long gmem_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
 static inline long gmem_now_ms(void)

@@ -56,19 +56,13 @@ static inline off_t gmem_kcore_offset(int fd, const struct elf64_hdr *eh, u64 ph
 	TEST_FAIL("physical address %#lx is in no segment", phys);
 }
 
-/* Read the page at @phys from the open file with the header @eh. */
-static inline void gmem_read_kcore_at(int fd, const struct elf64_hdr *eh, u64 phys, u8 *page)
-{
-	TEST_ASSERT(pread(fd, page, 4096, gmem_kcore_offset(fd, eh, phys)) == 4096,
-		    "reading the page");
-}
-
 static inline void gmem_read_kcore(u64 phys, u8 *page)
 {
 	struct elf64_hdr eh;
 	int fd = gmem_open_kcore(&eh);
 
-	gmem_read_kcore_at(fd, &eh, phys, page);
+	TEST_ASSERT(pread(fd, page, 4096, gmem_kcore_offset(fd, &eh, phys)) == 4096,
+		    "reading the page");
 	close(fd);
 }
 

@@ -7,14 +7,21 @@
 
 #include <fcntl.h>
 
-#include "gmem_harness.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "test_util.h"
 
 static inline bool gmem_write_knob(const char *path, const char *value)
 {
 	int fd = open(path, O_WRONLY);
 	bool good;
 
-	good = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+	if (fd < 0)
+		return false;
+	good = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
 	close(fd);
 	return good;
 }

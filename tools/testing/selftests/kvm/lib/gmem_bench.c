@@ -42,7 +42,7 @@ static bool can_wait_for_rcu(void)
  *
  * What was freed before, by RCU, must not count as freed during a measurement:
  * wait until the pool does not shrink any more.  With one processor this cannot
- * be waited for, and the size is an estimate, which gmem_bench_bytes() drops.
+ * be waited for: the size is an estimate then, and gmem_bench_bytes() prints none.
  */
 s64 gmem_bench_memory(enum gmem_bench_pool pool)
 {
