@@ -63,6 +63,10 @@ class AcceleratorTests(unittest.TestCase):
         self.assertIn("tcg,thread=single", words)
         self.assertNotIn("-icount", boot.command(boot.parse([])))
 
+    def test_parallel(self):
+        self.assertIn("tcg,thread=multi",
+                      boot.command(boot.parse(["--parallel", "--accel", "tcg"])))
+
     def can_nest(self, flags, nested):
         with tempfile.TemporaryDirectory() as tmp:
             info, dev = Path(tmp, "cpuinfo"), Path(tmp, "kvm")
