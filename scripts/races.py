@@ -19,6 +19,8 @@ import ktap
 
 TOP = Path(__file__).resolve().parent.parent
 OURS, EXPECTED, BASE = "ours", "expected", "base"
+# KCSAN says so when it begins.
+ENABLED = "kcsan: enabled early"
 
 TITLE = re.compile(r"BUG: KCSAN: (?:data-race|assert: race) in (.*\S)")
 ACCESS = re.compile(r" 0x[0-9a-f]+ of \d+ bytes by ")
@@ -130,8 +132,10 @@ def write_table(path, races):
 
 def records(results, out, tree, rules):
     """Results of a run as records; none at all would mean that nobody looked."""
-    with open(results / "console.log", errors="replace") as f:
-        races = read_reports(f)
+    lines = (results / "console.log").read_text(errors="replace").splitlines(keepends=True)
+    if not any(ENABLED in line for line in lines):
+        return [ktap.Record("races", ktap.ERROR, "the kernel did not look for data races")]
+    races = read_reports(lines)
     frames = {frame for race in races for frame in race.frames}
     places = resolve(out, tree, frames)
     judge(races, places, rules)

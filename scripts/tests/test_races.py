@@ -87,12 +87,18 @@ class JudgeTests(unittest.TestCase):
         self.assertEqual(races.relative("/b/lost.c", self.top), "/b/lost.c")
 
     def test_record_of_each_race_of_ours(self):
-        (self.top / "console.log").write_text("\n".join(REPORT))
+        (self.top / "console.log").write_text("\n".join([races.ENABLED, *REPORT]))
         bad = races.records(self.top, self.top, self.top, [])
         self.assertEqual([r.status for r in bad], [ktap.ERROR])
-        (self.top / "console.log").write_text("")
+        (self.top / "console.log").write_text(races.ENABLED + "\n")
         good = races.records(self.top, self.top, self.top, [])
         self.assertEqual([r.name for r in good], ["races/none-of-ours"])
+
+
+    def test_nobody_looked(self):
+        (self.top / "console.log").write_text("kcsan: strict mode configured\n")
+        bad = races.records(self.top, self.top, self.top, [])
+        self.assertEqual([r.status for r in bad], [ktap.ERROR])
 
 
 class SplatTests(unittest.TestCase):
