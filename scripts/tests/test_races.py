@@ -94,7 +94,6 @@ class JudgeTests(unittest.TestCase):
         good = races.records(self.top, self.top, self.top, [])
         self.assertEqual([r.name for r in good], ["races/none-of-ours"])
 
-
     def test_nobody_looked(self):
         (self.top / "console.log").write_text("kcsan: strict mode configured\n")
         bad = races.records(self.top, self.top, self.top, [])
