@@ -9,6 +9,7 @@ none of them for this series to mend. Both are listed in races.txt."""
 
 import argparse
 import fnmatch
+import os
 import re
 import subprocess
 import sys
@@ -101,15 +102,18 @@ def resolve(out, tree, frames):
 
 def relative(path, tree):
     """Path inside TREE of a source file, wherever it was when it was compiled."""
-    parts = path.split("/")
-    ends = ("/".join(parts[i:]) for i in range(len(parts)))
+    parts = os.path.normpath(path).split("/")
+    # Not the whole of an absolute path, which is not inside.
+    ends = ("/".join(parts[i:]) for i in range(path.startswith("/"), len(parts)))
     return next((end for end in ends if end and (tree / end).is_file()), path)
 
 
 def judge(races, places, rules, top=TOP):
     for race in races:
         race.places = [p for frame in race.frames for p in places.get(frame, [])]
-        ours = [p for p in race.places if (top / p.rpartition(":")[0]).is_file()]
+        # What is generated has an absolute path.
+        ours = [p for p in race.places
+                if p[0] != "/" and (top / p.rpartition(":")[0]).is_file()]
         reasons = [text for glob, text in rules if fnmatch.fnmatchcase(race.title, glob)]
         if ours:
             race.verdict = EXPECTED if reasons else OURS

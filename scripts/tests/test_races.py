@@ -78,6 +78,9 @@ class JudgeTests(unittest.TestCase):
     def test_base(self):
         self.assertEqual(self.judge({OURS: ["virt/base.c:7"]}).verdict, races.BASE)
 
+    def test_generated(self):
+        self.assertEqual(self.judge({OURS: [f"{__file__}:7"]}).verdict, races.BASE)
+
     def test_expected(self):
         race = self.judge({OURS: ["virt/ours.c:7"]}, [("kvm_ours *", "known")])
         self.assertEqual((race.verdict, race.reason), (races.EXPECTED, "known"))
@@ -85,6 +88,8 @@ class JudgeTests(unittest.TestCase):
     def test_path_of_another_tree(self):
         self.assertEqual(races.relative("/b/o-x86/../linux/virt/ours.c", self.top), "virt/ours.c")
         self.assertEqual(races.relative("/b/lost.c", self.top), "/b/lost.c")
+        here = f"{self.top}/../{self.top.name}/virt/ours.c"
+        self.assertEqual(races.relative(here, self.top), "virt/ours.c")
 
     def test_record_of_each_race_of_ours(self):
         (self.top / "console.log").write_text("\n".join([races.ENABLED, *REPORT]))
