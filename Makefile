@@ -62,7 +62,7 @@ demo: setup
 	@scripts/demo
 
 check: setup
-	@scripts/check --tests '$(TESTS)' $(if $(DEBUG),--debug)
+	@scripts/check --tests '$(TESTS)' $(if $(DEBUG),--debug --timeout 7200)
 
 quick: setup
 	@scripts/check --quick
