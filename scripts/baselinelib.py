@@ -26,6 +26,11 @@ UNLIKELY = 0.05
 WHY_WIDTH = 150
 # So few faults of a class need not all go the usual way.
 FEW_FAULTS = 20
+# A task that was switched out during its fault does work of others when it comes
+# back: finish_task_switch() may free the page tables of the task before, and the
+# scheduler keeps its books.
+SWITCHED = "lock:&rq->__lock"
+FOR_OTHERS = {"lock:pgd_lock", "lock:&cfs_rq->removed.lock"}
 # Share of a class from which on a way to handle it is no accident.
 OFTEN = 0.1
 
@@ -303,10 +308,15 @@ def parse_faults(lines):
     return found
 
 
+def words_of(signature):
+    """What one way to handle a fault is made of, without counts."""
+    words = {word.rpartition("*")[0] for word in signature.split()}
+    return words - FOR_OTHERS if SWITCHED in words else words
+
+
 def names(kinds):
     """What the signatures of all classes of faults are made of, without counts."""
-    return {word.rpartition("*")[0] for kind in kinds for signature in kind
-            for word in signature.split()}
+    return {word for kind in kinds for signature in kind for word in words_of(signature)}
 
 
 def usual_way(kind):

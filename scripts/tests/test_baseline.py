@@ -183,6 +183,16 @@ class FaultTests(unittest.TestCase):
         self.assertEqual(self.verdict(*self.base[:3], "fault thp 4 1 lock:b*1"),
                          ["BROKEN", "same"])
 
+    def test_work_for_the_task_before(self):
+        for words, verdict in (("lock:&rq->__lock*2 lock:pgd_lock*1", "same"),
+                               ("lock:pgd_lock*1", "BROKEN"),
+                               ("lock:&rq->__lock*2 lock:b*1", "BROKEN")):
+            base = [*self.base, "fault thp 4 1 lock:a*1 lock:&rq->__lock*2"]
+            rows = baseline.compare_faults(
+                baseline.parse_faults(base),
+                baseline.parse_faults([*self.base, f"fault thp 4 1 lock:a*1 {words}"]))
+            self.assertEqual([r["verdict"] for r in rows], [verdict, "same"], words)
+
     def test_known_from_elsewhere(self):
         self.assertEqual(self.verdict(*self.base, "fault thp 4 1 lock:a*1 lock:tick*1"),
                          ["same"] * 2)
