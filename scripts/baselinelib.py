@@ -349,6 +349,7 @@ def compare_faults(base, ours):
     for kind in sorted(base.keys() | ours.keys()):
         a, b = base.get(kind, {}), ours.get(kind, {})
         verdict, why = fault_verdict(a, b)
+        reasons = ["way"] if verdict == BROKEN else []
         extra = sorted(names([b]) - known)
         if extra:
             verdict, why = BROKEN, f"{why} new: {' '.join(extra)}".strip()
@@ -356,8 +357,31 @@ def compare_faults(base, ours):
                      "base": sum(a.values()), "ours": sum(b.values()),
                      "usual": usual_way(b or a),
                      "share": [x.get(usual_way(b or a), 0) for x in (a, b)],
-                     "verdict": verdict, "why": why})
+                     "verdict": verdict, "why": why, "reasons": reasons + extra})
     return rows
+
+
+def add_faults(total, more):
+    """Counts of one more run of a kernel."""
+    for kind, ways in more.items():
+        mine = total.setdefault(kind, {})
+        for signature, count in ways.items():
+            mine[signature] = mine.get(signature, 0) + count
+
+
+def broken_by(rows):
+    """What is wrong with which class of faults."""
+    return {(r["workload"], r["error_code"], reason) for r in rows for reason in r["reasons"]}
+
+
+def forgive(rows, lasting):
+    """Only what is wrong in each round breaks a class: the rest, such as the first
+    update of a statistic after it was flushed, comes at any time."""
+    for row in rows:
+        row["reasons"] = [reason for reason in row["reasons"]
+                          if (row["workload"], row["error_code"], reason) in lasting]
+        if row["verdict"] == BROKEN and not row["reasons"]:
+            row["verdict"], row["why"] = SAME, f"{row['why']} (not in each round)"
 
 
 def fault_table(rows):

@@ -193,6 +193,26 @@ class FaultTests(unittest.TestCase):
                 baseline.parse_faults([*self.base, f"fault thp 4 1 lock:a*1 {words}"]))
             self.assertEqual([r["verdict"] for r in rows], [verdict, "same"], words)
 
+    def rounds(self, *pairs):
+        """Verdicts after rounds of (lines of the base, lines of ours)."""
+        known, lasting = {}, None
+        for base, ours in pairs:
+            baseline.add_faults(known, baseline.parse_faults(base))
+            rows = baseline.compare_faults(known, baseline.parse_faults(ours))
+            bad = baseline.broken_by(rows)
+            lasting = bad if lasting is None else lasting & bad
+        baseline.forgive(rows, lasting)
+        return [r["verdict"] for r in rows]
+
+    def test_new_in_each_round(self):
+        b = [*self.base, "fault thp 4 1 lock:b*1"]
+        c = [*self.base, "fault thp 4 1 lock:c2*1"]
+        self.assertEqual(self.rounds((self.base, b), (self.base, b)), ["BROKEN", "same"])
+        self.assertEqual(self.rounds((self.base, b), (self.base, c)), ["same"] * 2)
+        self.assertEqual(self.rounds((self.base, b), (b, b)), ["same"] * 2)
+        more = ["fault thp 4 70 lock:a*2 kmalloc:f*2", *self.base[2:]]
+        self.assertEqual(self.rounds((self.base, more), (self.base, more)), ["BROKEN", "same"])
+
     def test_known_from_elsewhere(self):
         self.assertEqual(self.verdict(*self.base, "fault thp 4 1 lock:a*1 lock:tick*1"),
                          ["same"] * 2)
