@@ -26,11 +26,6 @@ UNLIKELY = 0.05
 WHY_WIDTH = 150
 # So few faults of a class need not all go the usual way.
 FEW_FAULTS = 20
-# A task that was switched out during its fault does work of others when it comes
-# back: finish_task_switch() may free the page tables of the task before, and the
-# scheduler keeps its books.
-SWITCHED = "lock:&rq->__lock"
-FOR_OTHERS = {"lock:pgd_lock", "lock:&cfs_rq->removed.lock"}
 # Share of a class from which on a way to handle it is no accident.
 OFTEN = 0.1
 
@@ -308,15 +303,10 @@ def parse_faults(lines):
     return found
 
 
-def words_of(signature):
-    """What one way to handle a fault is made of, without counts."""
-    words = {word.rpartition("*")[0] for word in signature.split()}
-    return words - FOR_OTHERS if SWITCHED in words else words
-
-
 def names(kinds):
     """What the signatures of all classes of faults are made of, without counts."""
-    return {word for kind in kinds for signature in kind for word in words_of(signature)}
+    return {word.rpartition("*")[0] for kind in kinds for signature in kind
+            for word in signature.split()}
 
 
 def usual_way(kind):
@@ -361,27 +351,27 @@ def compare_faults(base, ours):
     return rows
 
 
-def add_faults(total, more):
-    """Counts of one more run of a kernel."""
-    for kind, ways in more.items():
-        mine = total.setdefault(kind, {})
-        for signature, count in ways.items():
-            mine[signature] = mine.get(signature, 0) + count
-
-
 def broken_by(rows):
     """What is wrong with which class of faults."""
     return {(r["workload"], r["error_code"], reason) for r in rows for reason in r["reasons"]}
 
 
-def forgive(rows, lasting):
-    """Only what is wrong in each round breaks a class: the rest, such as the first
-    update of a statistic after it was flushed, comes at any time."""
+def compare_rounds(rounds):
+    """Rows of the last of ROUNDS, which are lines of both kernels; none is asked for
+    once nothing is wrong in each of them.
+
+    What is not wrong each time comes at any time: the first update of a statistic
+    after it was flushed, or what finish_task_switch() does for the task before."""
+    lasting, rows = None, []
+    for base, ours in rounds:
+        rows = compare_faults(parse_faults(base), parse_faults(ours))
+        lasting = broken_by(rows) if lasting is None else lasting & broken_by(rows)
+        if not lasting:
+            break
     for row in rows:
-        row["reasons"] = [reason for reason in row["reasons"]
-                          if (row["workload"], row["error_code"], reason) in lasting]
-        if row["verdict"] == BROKEN and not row["reasons"]:
+        if row["verdict"] == BROKEN and not lasting & broken_by([row]):
             row["verdict"], row["why"] = SAME, f"{row['why']} (not in each round)"
+    return rows
 
 
 def fault_table(rows):

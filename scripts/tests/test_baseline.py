@@ -183,26 +183,24 @@ class FaultTests(unittest.TestCase):
         self.assertEqual(self.verdict(*self.base[:3], "fault thp 4 1 lock:b*1"),
                          ["BROKEN", "same"])
 
-    def test_work_for_the_task_before(self):
-        for words, verdict in (("lock:&rq->__lock*2 lock:pgd_lock*1", "same"),
-                               ("lock:pgd_lock*1", "BROKEN"),
-                               ("lock:&rq->__lock*2 lock:b*1", "BROKEN")):
-            base = [*self.base, "fault thp 4 1 lock:a*1 lock:&rq->__lock*2"]
-            rows = baseline.compare_faults(
-                baseline.parse_faults(base),
-                baseline.parse_faults([*self.base, f"fault thp 4 1 lock:a*1 {words}"]))
-            self.assertEqual([r["verdict"] for r in rows], [verdict, "same"], words)
-
     def rounds(self, *pairs):
         """Verdicts after rounds of (lines of the base, lines of ours)."""
-        known, lasting = {}, None
-        for base, ours in pairs:
-            baseline.add_faults(known, baseline.parse_faults(base))
-            rows = baseline.compare_faults(known, baseline.parse_faults(ours))
-            bad = baseline.broken_by(rows)
-            lasting = bad if lasting is None else lasting & bad
-        baseline.forgive(rows, lasting)
-        return [r["verdict"] for r in rows]
+        return [r["verdict"] for r in baseline.compare_rounds(pairs)]
+
+    def test_work_for_the_task_before(self):
+        switched = [*self.base, "fault thp 4 1 lock:a*1 lock:&rq->__lock*2"]
+        for words in ("lock:&rq->__lock*2 lock:pgd_lock*1", "lock:pgd_lock*1",
+                      "lock:&rq->__lock*2 lock:b*1"):
+            once = [*self.base, f"fault thp 4 1 lock:a*1 {words}"]
+            self.assertEqual(self.rounds((switched, once), (switched, switched)),
+                             ["same"] * 2, words)
+            self.assertEqual(self.rounds((switched, once), (switched, once)),
+                             ["BROKEN", "same"], words)
+
+    def test_no_more_rounds_than_needed(self):
+        left = iter([(self.base, self.base), (self.base, [])])
+        self.assertEqual([r["verdict"] for r in baseline.compare_rounds(left)], ["same"] * 2)
+        self.assertEqual(len(list(left)), 1)
 
     def test_new_in_each_round(self):
         b = [*self.base, "fault thp 4 1 lock:b*1"]
