@@ -31,11 +31,16 @@ SPLAT = re.compile(
     r"|general protection fault[,:]|unable to handle|invalid opcode: "
     r"|Bad page (?:state|map)|refcount_t: |Kernel panic|stack-protector: "
     r"|list_(?:add|del) corruption|kobject_\w+.* failed|DEBUG_LOCKS_WARN_ON")
-# What the kernel says, with a call trace, about an allocation that a test of
-# this name has made to fail
-NO_MEMORY = re.compile(r"page allocation failure: |vmalloc error: ")
-FAILING = "*/gmem_nomem"
-NO_MEMORY_LINES = 10
+# What a test of this name makes the kernel say, with a call trace at most so many
+# lines later
+PROVOKED = (
+    ("*/gmem_nomem", re.compile(r"page allocation failure: |vmalloc error: "), 10),
+    ("*/page_kinds_freed",
+     re.compile(r"WARNING: CPU: \d+ PID: \d+ at (?:\S*/)?(?:arch/x86|arch/arm64|virt)/kvm/"), 40),
+    # Of reserved pages with a count of 0
+    ("*-unpatched-*/page_kinds*",
+     re.compile(r"WARNING: CPU: \d+ PID: \d+ at .*\bkvm_pfn_to_refcounted_page\+"), 40),
+)
 # A splat runs on for some lines; what follows closely belongs to it.
 SPLAT_LINES = 80
 
@@ -241,6 +246,12 @@ class Judge:
         return Record(record.name, FAIL, f"unexpected skip: {record.message}")
 
 
+def provoked(test, line):
+    """How many lines a call trace may follow, 0 if TEST has not made this happen."""
+    return next((lines for glob, words, lines in PROVOKED
+                 if fnmatch.fnmatchcase(test, glob) and words.search(line)), 0)
+
+
 def find_splats(lines, races=False):
     """Kernel complaints as records, named after the test that was running.
 
@@ -257,8 +268,8 @@ def find_splats(lines, races=False):
             quiet -= 1
         elif races and "BUG: KCSAN: " in line:
             continue
-        elif NO_MEMORY.search(line) and fnmatch.fnmatchcase(test, FAILING):
-            expected = NO_MEMORY_LINES
+        elif provoked(test, line):
+            expected = provoked(test, line)
         elif expected and "Call Trace:" in line:
             expected = 0
         elif SPLAT.search(line):

@@ -177,6 +177,19 @@ class WholeTests(unittest.TestCase):
         self.assertEqual(verdict(begin, trace[0], *["x"] * 20, "Call Trace:"), "error")
         self.assertEqual(verdict(begin.replace("nomem", "race"), *trace), "error")
 
+    def test_warnings_that_a_test_provokes(self):
+        trace = ["WARNING: CPU: 0 PID: 9 at ../linux/virt/kvm/kvm_main.c:179 f",
+                 *["x"] * 20, "Call Trace:"]
+        begin = "@@@ begin default/page_kinds_freed limit=9"
+
+        def verdict(*lines):
+            return ktap.find_splats(lines)[0].status
+
+        self.assertEqual(verdict(begin, *trace), "pass")
+        self.assertEqual(verdict(begin.replace("_freed", ""), *trace), "error")
+        self.assertEqual(verdict(begin, trace[0].replace("/kvm/", "/xen/"), *trace[1:]), "error")
+        self.assertEqual(verdict(begin, *trace, "Call Trace:"), "error")
+
     def test_exit_codes(self):
         self.assertEqual(self.outcome(self.report(0))[0], 0)
         self.assertEqual(self.outcome(self.report(1))[0], 1)
