@@ -47,8 +47,9 @@ def parts(tree, names):
 
 
 def sources(tree, names):
-    """What the compiler must see of these files."""
-    here = [f for f in names if f.startswith(KERNEL) and (tree / f).exists()]
+    """What the compiler for x86 must see of these files."""
+    here = [f for f in names if f.startswith(KERNEL) and (tree / f).exists()
+            and not re.match(r"arch/(?!x86/)", f)]
     return sorted(f for f in {*here} - parts(tree, here) if f.endswith(".c"))
 
 

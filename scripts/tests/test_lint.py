@@ -211,6 +211,7 @@ class Compiler(unittest.TestCase):
 
     def test_sources(self):
         files = {"mm/a.c": "", "virt/kvm/b.c": "", "tools/d.c": "", "arch/x86/kvm/c.h": "",
+                 "arch/x86/kvm/f.c": "", "arch/arm64/kvm/g.c": "",
                  "virt/kvm/part.c": "", "virt/lib/e.c": '#include "../kvm/b.c"\n#include "../kvm/part.c"\n',
                  "virt/kvm/Makefile.kvm": "kvm-y += $(KVM)/b.o\n"}
         with tempfile.TemporaryDirectory() as tree:
@@ -218,7 +219,7 @@ class Compiler(unittest.TestCase):
                 (Path(tree) / name).parent.mkdir(parents=True, exist_ok=True)
                 (Path(tree) / name).write_text(content)
             self.assertEqual(builds.sources(Path(tree), [*files, "mm/gone.c"]),
-                             ["mm/a.c", "virt/kvm/b.c", "virt/lib/e.c"])
+                             ["arch/x86/kvm/f.c", "mm/a.c", "virt/kvm/b.c", "virt/lib/e.c"])
 
     def test_objects(self):
         self.assertEqual(builds.object_of("mm/a.c"), "mm/a.o")
