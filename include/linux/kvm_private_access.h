@@ -70,7 +70,7 @@ int kvm_vcpu_gmem_cmpxchg(struct kvm_vcpu *vcpu, gpa_t gpa, const void *old,
 			  const void *new, int len);
 
 /* private_map.c */
-kvm_pfn_t kvm_gmem_pin(struct kvm *kvm, gfn_t gfn, struct kvm_host_map *map);
+kvm_pfn_t kvm_gmem_pin(struct kvm_page_lookup *lookup, struct kvm_host_map *map);
 void kvm_gmem_unpin(struct kvm *kvm, struct kvm_host_map *map);
 bool kvm_gpc_gmem_pfn(struct gfn_to_pfn_cache *gpc, kvm_pfn_t *pfn);
 
@@ -119,7 +119,7 @@ static inline int kvm_vcpu_gmem_cmpxchg(struct kvm_vcpu *vcpu, gpa_t gpa,
 	return -EFAULT;
 }
 
-static inline kvm_pfn_t kvm_gmem_pin(struct kvm *kvm, gfn_t gfn,
+static inline kvm_pfn_t kvm_gmem_pin(struct kvm_page_lookup *lookup,
 				     struct kvm_host_map *map)
 {
 	return KVM_PFN_ERR_FAULT;

@@ -23,20 +23,20 @@ static int kvm_gmem_pin_page(struct page *page, void *arg)
 
 /**
  * kvm_gmem_pin - find a page that userspace_addr did not give, and keep it
- * @kvm: the VM
- * @gfn: guest frame number in the first address space
+ * @lookup: what did not find it
  * @map: where to note that kvm_gmem_unpin() is due
  *
  * The page stays KVM's to access until it is unpinned, whether or not the gfn is
  * converted or its page is freed.
  *
  * Context: slots_lock or kvm->srcu; may sleep.
- * Return: the pfn, with a pin if the file backs @gfn, else with a reference; an
- * error pfn if @gfn has no page that the kernel may access.
+ * Return: the pfn, with a pin if the file backs the gfn, else as @lookup says; an
+ * error pfn if the gfn has no page that the kernel may access.
  */
-kvm_pfn_t kvm_gmem_pin(struct kvm *kvm, gfn_t gfn, struct kvm_host_map *map)
+kvm_pfn_t kvm_gmem_pin(struct kvm_page_lookup *lookup, struct kvm_host_map *map)
 {
-	struct kvm_memory_slot *slot = gfn_to_memslot(kvm, gfn);
+	const struct kvm_memory_slot *slot = lookup->slot;
+	gfn_t gfn = lookup->gfn;
 	kvm_pfn_t pfn;
 	int r;
 
@@ -50,7 +50,7 @@ kvm_pfn_t kvm_gmem_pin(struct kvm *kvm, gfn_t gfn, struct kvm_host_map *map)
 			return r ? KVM_PFN_ERR_FAULT : pfn;
 		}
 
-		pfn = gfn_to_pfn_memslot(slot, gfn);
+		pfn = kvm_lookup_page(lookup);
 	} while (is_error_noslot_pfn(pfn) && kvm_gmem_backs(slot, gfn));
 
 	return pfn;

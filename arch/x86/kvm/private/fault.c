@@ -32,7 +32,6 @@ static int kvm_private_faultin_file(struct kvm_vcpu *vcpu,
 	/* Makes the fault retry if an invalidation of its gfn intervenes. */
 	fault->hva = __gfn_to_hva_memslot(fault->slot, fault->gfn);
 	fault->map_writable = true;
-	fault->from_gmem = true;
 	while (fault->max_level > PG_LEVEL_4K &&
 	       KVM_HPAGE_GFN_SHIFT(fault->max_level) > order)
 		fault->max_level--;

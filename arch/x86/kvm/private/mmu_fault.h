@@ -79,16 +79,4 @@ static inline int kvm_private_check_raced(struct kvm_page_fault *fault)
 	return RET_PF_CONTINUE;
 }
 
-/**
- * kvm_fault_pfn_to_release - what kvm_release_pfn_clean() must drop
- * @fault: the fault, with its page
- *
- * Context: Any.
- * Return: the pfn, or one that is ignored if there is no reference to it.
- */
-static inline kvm_pfn_t kvm_fault_pfn_to_release(const struct kvm_page_fault *fault)
-{
-	return fault->from_gmem ? KVM_PFN_NOSLOT : fault->pfn;
-}
-
 #endif /* __KVM_X86_PRIVATE_MMU_FAULT_H */
