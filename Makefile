@@ -13,7 +13,7 @@ NAMES	?=
 INITRD	:= $(OUT)/shell.cpio.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-more tree refresh series hooks rebase build demo check quick lint baseline lookups bisect deb mutate fuzz kcsan shell bench clean
+.PHONY: help setup setup-more tree refresh series hooks rebase build demo check quick lint baseline lookups cross bisect deb mutate fuzz kcsan shell bench clean
 
 help:
 	@echo 'First:'
@@ -25,6 +25,7 @@ help:
 	@echo '  make shell     a shell in the patched host; ctrl-a x leaves'
 	@echo '  make baseline  every general KVM selftest, unpatched kernel against ours'
 	@echo '  make lookups   guests in memory of every kind: arm64, and what the unpatched kernel refuses'
+	@echo '  make cross     KVM for riscv64, powerpc, s390 and MIPS builds'
 	@echo '  make bisect    every prefix of the series: builds, warnings, style (1 h)'
 	@echo '  make mutate    one fault at a time: is it noticed? (NAMES="GLOB...", 1 h)'
 	@echo '  make fuzz      a million random operations against a model (30 min)'
@@ -78,6 +79,9 @@ shell: build
 baseline: setup-more tree
 	@scripts/baseline $(if $(ARCH),--arch $(ARCH)) --tests '$(TESTS)'
 	@scripts/baseline --locks
+
+cross: setup-more tree
+	@scripts/cross
 
 lookups: setup-more tree
 	@scripts/lookups
