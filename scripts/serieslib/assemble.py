@@ -225,9 +225,18 @@ class Mover:
         """Return (files after the patch, how the hunks fitted)."""
         after, worst = {}, 'applied'
         for path, chunk in patch.chunks.items():
-            after[path], how = self.fit(patch, path, files[path], chunk)
+            after[path], how = (self.fit_older(patch, path, files[path], chunk) or
+                                self.fit(patch, path, files[path], chunk))
             worst = max(worst, how, key=('applied', 'moved', 'merged').index)
         return after, worst
+
+    def fit_older(self, patch, path, entry, chunk):
+        """Apply the hunks for older bases where those of the patch fail and they do not."""
+        older = patch.older.get(path)
+        if not older or self.bench.apply({path: entry}, chunk)[0]:
+            return None
+        files, _ = self.bench.apply({path: entry}, older)
+        return (files[path], 'merged') if files else None
 
     def fit(self, patch, path, entry, chunk):
         """Apply the hunks of one file: as they are, else by a merge."""

@@ -26,6 +26,7 @@ class Patch:
     body: str
     new: list
     chunks: dict            # path -> diff of that file, in stored order
+    older: dict = dataclasses.field(default_factory=dict)   # same, for older bases
 
     @property
     def message(self):
@@ -116,6 +117,19 @@ def parse_patch(name, data):
                  [line[5:] for line in lines], split_diff(name, diff))
 
 
+def load_older(repo, name, chunks):
+    """Return {path: diff} of a patch where an older base needs other hunks."""
+    data = read_file(os.path.join(repo, 'patches/older', f'{name}.patch'))
+    if data is None:
+        return {}
+    at = data.find(b'diff --git ')
+    older = split_diff(f'older/{name}', data[at:] if at >= 0 else b'')
+    for path in older:
+        if path not in chunks:
+            raise Error(f'patches/older/{name}.patch: {path} is not in patches/{name}.patch')
+    return older
+
+
 class Series:
     """The patches in order and the final text of the overlay files."""
 
@@ -132,6 +146,7 @@ class Series:
             if data is None:
                 raise Error(f'patches/{name}.patch is named in patches/series and missing')
             patch = parse_patch(name, data)
+            patch.older = load_older(repo, name, patch.chunks)
             for path in patch.new:
                 if path in owner:
                     raise Error(f'patches/{name}.patch: New: {path} is already in '
@@ -152,6 +167,8 @@ class Series:
         found = {'patches/series': '\n'.join(p.name for p in self.patches).encode()}
         for patch in self.patches:
             found[f'patches/{patch.name}.patch'] = patch.encode()
+            if patch.older:
+                found[f'patches/older/{patch.name}.patch'] = b''.join(patch.older.values())
         for path, (mode, data) in self.overlay.items():
             found[path] = mode.encode() + data
         return {k: hashlib.sha256(v).hexdigest() for k, v in found.items()}

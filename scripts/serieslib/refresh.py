@@ -210,4 +210,5 @@ def write(repo, before, new):
         removed += remove_file(repo, path)
     for name in set(old_names) - set(names):
         removed += remove_file(repo, f'patches/{name}.patch')
+        removed += remove_file(repo, f'patches/older/{name}.patch')
     return written, removed

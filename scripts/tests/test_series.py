@@ -428,6 +428,33 @@ class TestBase(Case):
         self.assertEqual(self.git('rev-parse', 'HEAD'), tip)
         self.assertEqual(self.git('status', '--porcelain'), '')
 
+    def older(self, old, path='virt/kvm/main.c'):
+        """Store the hunk that makes line 40 long where it is OLD."""
+        at = (f'diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n'
+              f'@@ -39,3 +39,3 @@\n int line_39;\n-{old} line_40;\n+long line_40;\n'
+              ' int line_41;\n')
+        self.write(self.repo, 'patches/older/kvm-line-40.patch', f'Because.\n\n{at}')
+
+    def test_hunks_for_an_older_base(self):
+        self.clash()
+        self.older('char')
+        said = self.series('tree', '--base', self.other(self.conflict()))
+        self.assertIn('1 merged', said)
+        self.assertIn('int line_39;\nlong line_40;', self.read(self.linux, 'virt/kvm/main.c'))
+
+    def test_hunks_for_another_base(self):
+        self.clash()
+        self.older('short')
+        said = self.series('tree', '--base', self.other(self.conflict()), status=1)
+        self.assertIn('patches/kvm-line-40.patch: conflict in virt/kvm/main.c', said)
+
+    def test_older_hunks_of_another_file(self):
+        self.clash()
+        self.older('char', path='mm/a.c')
+        said = self.series('tree', '--base', self.other(self.conflict()), status=1)
+        self.assertIn('patches/older/kvm-line-40.patch: mm/a.c is not in '
+                      'patches/kvm-line-40.patch', said)
+
     def test_conflict_without_old_base(self):
         self.clash()
         self.forget()
