@@ -72,6 +72,7 @@ int kvm_vcpu_gmem_cmpxchg(struct kvm_vcpu *vcpu, gpa_t gpa, const void *old,
 /* private_map.c */
 kvm_pfn_t kvm_gmem_pin(struct kvm_page_lookup *lookup, struct kvm_host_map *map);
 void kvm_gmem_unpin(struct kvm *kvm, struct kvm_host_map *map);
+bool kvm_gpc_gmem_busy(struct kvm *kvm, struct gfn_to_pfn_cache *gpc);
 bool kvm_gpc_gmem_pfn(struct gfn_to_pfn_cache *gpc, kvm_pfn_t *pfn);
 
 #else /* !CONFIG_KVM_GUEST_MEMFD */
@@ -127,6 +128,12 @@ static inline kvm_pfn_t kvm_gmem_pin(struct kvm_page_lookup *lookup,
 
 static inline void kvm_gmem_unpin(struct kvm *kvm, struct kvm_host_map *map)
 {
+}
+
+static inline bool kvm_gpc_gmem_busy(struct kvm *kvm,
+				     struct gfn_to_pfn_cache *gpc)
+{
+	return false;
 }
 
 static inline bool kvm_gpc_gmem_pfn(struct gfn_to_pfn_cache *gpc, kvm_pfn_t *pfn)

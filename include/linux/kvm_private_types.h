@@ -7,8 +7,10 @@
  * functions are in <linux/kvm_private.h>.
  */
 
+#include <linux/interval_tree.h>
 #include <linux/kvm_attr_map.h>
 #include <linux/kvm_types.h>
+#include <linux/list.h>
 #include <linux/spinlock_types.h>
 
 struct kvm;
@@ -18,8 +20,8 @@ struct kvm_gmem_binding;
  * struct kvm_private_ops - what an architecture backend says of a VM's memory
  * @kernel_access: the host kernel may read and write private pages, through
  *	the file's page.  If false, every such access fails.
- * @take_offer: first part of [@start, @end) whose conversion to shared the
- *	guest itself asked for.  Returns true and stores that part in
+ * @take_offer: first part of [@start, @end) that the guest itself asked to
+ *	share with its contents.  Returns true and stores that part in
  *	@offer_start and @offer_end, or returns false if there is none.  The
  *	offer is consumed up to @end.  Called with slots_lock held.
  *
@@ -65,13 +67,23 @@ struct kvm_private_ops {
  *	MMU invalidation, read locklessly
  * @access_lock: held for read while KVM itself touches a page of a file, for
  *	write to wait for such accesses; a leaf, taken under any other lock
- * @offer_lock: guards the offers of the VM's vCPUs; a leaf
+ * @offer_lock: guards @offers and the offers of the VM's vCPUs; a leaf
+ * @offers: struct kvm_private_offer by gfn
+ * @past: bindings of deleted memslots by gfn; under slots_lock
+ * @past_list: the same, the oldest first; under slots_lock
+ * @nr_past: their number; under slots_lock
+ * @last_owner: id of the newest binding; under slots_lock
  */
 struct kvm_private_mem {
 	const struct kvm_private_ops *ops;
 	struct kvm_attr_map attrs;
 	rwlock_t access_lock;
 	spinlock_t offer_lock;	/* offers of the vCPUs, a leaf */
+	struct rb_root_cached offers;
+	struct rb_root_cached past;
+	struct list_head past_list;
+	unsigned int nr_past;
+	unsigned long last_owner;
 };
 #else
 struct kvm_private_mem {
@@ -80,14 +92,14 @@ struct kvm_private_mem {
 
 /**
  * struct kvm_private_offer - pages that a vCPU has offered to share
- * @start: first gfn
- * @end: one past the last gfn; equal to @start if nothing is offered
+ * @node: first and last gfn; in &kvm_private_mem.offers
+ * @stands: there is an offer
  *
  * Guarded by &kvm_private_mem.offer_lock.
  */
 struct kvm_private_offer {
-	gfn_t start;
-	gfn_t end;
+	struct interval_tree_node node;
+	bool stands;
 };
 
 #endif /* __KVM_PRIVATE_TYPES_H */

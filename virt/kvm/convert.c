@@ -9,14 +9,19 @@
  *   begin	page faults retry from now on, guest mappings are gone
  *   isolate	to private only: host mappings are gone; a page with a foreign
  *		reference ends the conversion, with nothing changed
- *   commit	the attributes of the gfns, which cannot fail
- *   reveal	to shared only: zero what the guest did not offer
- *   commit	the state of the offsets, which cannot fail
+ *   reveal	to shared only: zero what the guest did not offer; the point
+ *		of no return
+ *   commit	the attributes of the gfns and the state of the offsets, which
+ *		cannot fail
  *   end	page faults proceed
  *
  * Nobody can map a page between begin and end: guests retry, and host faults
  * wait for the invalidate_lock.  KVM's own accesses do not wait for a conversion,
- * it waits for them: kvm_gmem_drain_accesses().
+ * it waits for them, page by page when it reveals and for all of them when it
+ * commits: access_lock.
+ *
+ * There may be a million parts, runs, memslots or folios: each loop over them
+ * reschedules, and ends for a fatal signal before the point of no return.
  */
 
 #include <linux/gmem_fs.h>
@@ -26,7 +31,7 @@
 #include <trace/events/kvm_gmem.h>
 
 #include "convert.h"
-#include "guest_memfd_claim.h"
+#include "guest_memfd_owner.h"
 
 /* Files that one conversion can lock. */
 #define KVM_CONVERT_MAX_FILES	256
@@ -34,12 +39,29 @@
 /* How often to look again for the references of a page to go away. */
 #define KVM_CONVERT_RETRIES	8
 
+/**
+ * kvm_convert_check_signal - reschedule, and ask whether to give up
+ *
+ * Context: before the point of no return; may sleep.
+ * Return: 0, or -EINTR if a fatal signal is pending.
+ */
+int kvm_convert_check_signal(void)
+{
+	cond_resched();
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
 static int kvm_convert_lock_files(struct kvm_conversion *conv)
 {
 	unsigned int i, nr = 0;
 	struct kvm_gmem *gmem;
+	int r;
 
 	for (i = 0; i < conv->nr_parts; i++) {
+		r = kvm_convert_check_signal();
+		if (r)
+			return r;
+
 		gmem = conv->parts[i].gmem;
 		if (gmem->locked)
 			continue;
@@ -60,6 +82,7 @@ static void kvm_convert_unlock_files(struct kvm_conversion *conv)
 	unsigned int i;
 
 	for (i = 0; i < conv->nr_parts; i++) {
+		cond_resched();
 		gmem = conv->parts[i].gmem;
 		if (!gmem->locked)
 			continue;
@@ -72,11 +95,15 @@ static void kvm_convert_unlock_files(struct kvm_conversion *conv)
 static void kvm_convert_cancel(struct kvm_conversion *conv, unsigned int nr_gfns,
 			       unsigned int nr_parts)
 {
-	while (nr_parts--)
+	while (nr_parts--) {
 		kvm_attr_map_cancel(&conv->parts[nr_parts].gmem->state);
+		cond_resched();
+	}
 
-	while (nr_gfns--)
+	while (nr_gfns--) {
 		kvm_attr_map_cancel(&conv->kvm->private_mem.attrs);
+		cond_resched();
+	}
 }
 
 static int kvm_convert_reserve(struct kvm_conversion *conv)
@@ -86,8 +113,11 @@ static int kvm_convert_reserve(struct kvm_conversion *conv)
 	int r = 0;
 
 	for (i = 0; i < conv->nr_gfns; i++) {
-		r = kvm_attr_map_reserve(attrs, conv->gfns[i].start,
-					 conv->gfns[i].end, conv->attrs);
+		r = kvm_convert_check_signal();
+		if (!r)
+			r = kvm_attr_map_reserve(attrs, conv->gfns[i].start,
+						 conv->gfns[i].end,
+						 conv->attrs);
 		if (r) {
 			kvm_convert_cancel(conv, i, 0);
 			return r;
@@ -95,9 +125,12 @@ static int kvm_convert_reserve(struct kvm_conversion *conv)
 	}
 
 	for (j = 0; j < conv->nr_parts; j++) {
-		r = kvm_attr_map_reserve(&conv->parts[j].gmem->state,
-					 conv->parts[j].start,
-					 conv->parts[j].end, conv->attrs);
+		r = kvm_convert_check_signal();
+		if (!r)
+			r = kvm_attr_map_reserve(&conv->parts[j].gmem->state,
+						 conv->parts[j].start,
+						 conv->parts[j].end,
+						 conv->attrs);
 		if (r) {
 			kvm_convert_cancel(conv, i, j);
 			return r;
@@ -107,18 +140,23 @@ static int kvm_convert_reserve(struct kvm_conversion *conv)
 	return 0;
 }
 
-static void kvm_convert_begin(struct kvm_conversion *conv)
+static int kvm_convert_begin(struct kvm_conversion *conv)
 {
 	unsigned int i;
+	int r = 0;
 
 	kvm_zap_init(&conv->zap, conv->kvm);
 	for (i = 0; i < conv->nr_gfns; i++)
 		kvm_zap_add(&conv->zap, conv->gfns[i].start, conv->gfns[i].end);
 
 	kvm_zap_begin(&conv->zap);
-	for (i = 0; i < conv->nr_gfns; i++)
+	for (i = 0; !r && i < conv->nr_gfns; i++) {
 		kvm_zap_range(&conv->zap, conv->gfns[i].start,
 			      conv->gfns[i].end);
+		r = kvm_convert_check_signal();
+	}
+
+	return r;
 }
 
 /*
@@ -162,7 +200,7 @@ int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_convert_part *par
 	while (!r && filemap_get_folios(mapping, &pos, end - 1, &fbatch)) {
 		for (i = 0; !r && i < folio_batch_count(&fbatch); i++) {
 			part->nr_moved += folio_nr_pages(fbatch.folios[i]);
-			r = fn(conv, fbatch.folios[i]);
+			r = fn(conv, part, fbatch.folios[i]);
 			if (r)
 				conv->error_index = max(start,
 							fbatch.folios[i]->index);
@@ -175,6 +213,7 @@ int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_convert_part *par
 }
 
 static int kvm_convert_isolate_folio(struct kvm_conversion *conv,
+				     const struct kvm_convert_part *part,
 				     struct folio *folio)
 {
 	int i;
@@ -188,7 +227,7 @@ static int kvm_convert_isolate_folio(struct kvm_conversion *conv,
 		unmap_mapping_pages(folio->mapping, folio->index,
 				    folio_nr_pages(folio), false);
 	VM_WARN_ON_ONCE_FOLIO(folio_mapped(folio), folio);
-	kvm_gmem_unclaim(folio);
+	kvm_gmem_disown(folio);
 	folio_unlock(folio);
 
 	/* Nobody gets at the contents of a poisoned page any more. */
@@ -214,9 +253,10 @@ static int kvm_convert_isolate_part(struct kvm_conversion *conv,
 	lockdep_assert_held_write(&part->gmem->mapping->invalidate_lock);
 
 	for (pos = part->start; !r && pos < part->end; pos = end) {
+		r = kvm_convert_check_signal();
 		end = kvm_attr_map_run_end(&part->gmem->state, pos, part->end,
 					   &state);
-		if (state & KVM_MEMORY_ATTRIBUTE_PRIVATE)
+		if (r || state & KVM_MEMORY_ATTRIBUTE_PRIVATE)
 			continue;
 
 		unmap_mapping_pages(part->gmem->mapping, pos, end - pos, false);
@@ -263,19 +303,23 @@ static void kvm_convert_commit(struct kvm_conversion *conv)
 {
 	unsigned int i;
 
-	for (i = 0; i < conv->nr_gfns; i++)
+	for (i = 0; i < conv->nr_gfns; i++) {
 		kvm_attr_map_commit(&conv->kvm->private_mem.attrs,
 				    conv->gfns[i].start, conv->gfns[i].end,
 				    conv->attrs);
+		cond_resched();
+	}
 
 	/* No access of KVM relies on the old attributes from here on. */
 	kvm_gmem_drain_accesses(conv->kvm);
-	kvm_convert_reveal(conv);
 
-	for (i = 0; i < conv->nr_parts; i++)
+	for (i = 0; i < conv->nr_parts; i++) {
 		kvm_convert_commit_part(conv, &conv->parts[i]);
+		cond_resched();
+	}
 }
 
+/* Whoever is about to be killed finds the reason for that in the next step. */
 static bool kvm_convert_is_noop(struct kvm_conversion *conv)
 {
 	unsigned int i;
@@ -283,14 +327,16 @@ static bool kvm_convert_is_noop(struct kvm_conversion *conv)
 	lockdep_assert_held(&conv->kvm->slots_lock);
 
 	for (i = 0; i < conv->nr_gfns; i++) {
-		if (!kvm_attr_map_range_has(&conv->kvm->private_mem.attrs,
+		if (kvm_convert_check_signal() ||
+		    !kvm_attr_map_range_has(&conv->kvm->private_mem.attrs,
 					    conv->gfns[i].start,
 					    conv->gfns[i].end, conv->attrs))
 			return false;
 	}
 
 	for (i = 0; i < conv->nr_parts; i++) {
-		if (!kvm_attr_map_range_has(&conv->parts[i].gmem->state,
+		if (kvm_convert_check_signal() ||
+		    !kvm_attr_map_range_has(&conv->parts[i].gmem->state,
 					    conv->parts[i].start,
 					    conv->parts[i].end, conv->attrs))
 			return false;
@@ -306,12 +352,15 @@ static int kvm_convert_locked(struct kvm_conversion *conv)
 	if (r)
 		return r;
 
-	kvm_convert_begin(conv);
-	r = kvm_convert_isolate(conv);
-	if (r)
+	r = kvm_convert_begin(conv);
+	if (!r)
+		r = kvm_convert_isolate(conv);
+	if (r) {
 		kvm_convert_cancel(conv, conv->nr_gfns, conv->nr_parts);
-	else
+	} else {
+		kvm_convert_reveal(conv);
 		kvm_convert_commit(conv);
+	}
 	kvm_zap_end(&conv->zap);
 
 	return r;
@@ -347,7 +396,7 @@ static int kvm_convert(struct kvm_conversion *conv)
 	}
 
 	if (!r)
-		kvm_convert_drop_offers(conv);
+		kvm_convert_forget(conv);
 	kvm_convert_free(conv);
 	return r;
 }

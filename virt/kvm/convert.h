@@ -42,7 +42,6 @@ struct kvm_convert_part {
  * @nr_gfns: entries of @gfns
  * @nr_parts: entries of @parts
  * @zap: the invalidation of @gfns
- * @offered: binding of the offsets that are being revealed as they are
  * @error_index: offset of the page that made the conversion fail
  *
  * Guarded by slots_lock.
@@ -56,20 +55,21 @@ struct kvm_conversion {
 	unsigned int nr_gfns;
 	unsigned int nr_parts;
 	struct kvm_zap zap;
-	const struct kvm_gmem_binding *offered;
 	pgoff_t error_index;
 };
 
 typedef int (*kvm_convert_folio_fn_t)(struct kvm_conversion *conv,
+				      const struct kvm_convert_part *part,
 				      struct folio *folio);
 
 /* convert.c */
+int kvm_convert_check_signal(void);
 int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_convert_part *part,
 		       pgoff_t start, pgoff_t end, kvm_convert_folio_fn_t fn);
 
 /* convert_reveal.c */
 void kvm_convert_reveal(struct kvm_conversion *conv);
-void kvm_convert_drop_offers(struct kvm_conversion *conv);
+void kvm_convert_forget(struct kvm_conversion *conv);
 
 /* convert_parts.c */
 int kvm_convert_collect_gfns(struct kvm_conversion *conv, gfn_t start,

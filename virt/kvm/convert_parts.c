@@ -64,8 +64,10 @@ static unsigned int kvm_convert_count_slots(struct kvm *kvm, gfn_t start,
 	struct kvm_memslot_iter iter;
 	unsigned int nr = 0;
 
-	kvm_for_each_memslot_in_gfn_range(&iter, kvm_memslots(kvm), start, end)
+	kvm_for_each_memslot_in_gfn_range(&iter, kvm_memslots(kvm), start, end) {
 		nr += !!kvm_convert_slot_file(iter.slot);
+		cond_resched();
+	}
 
 	return nr;
 }
@@ -98,6 +100,7 @@ int kvm_convert_collect_gfns(struct kvm_conversion *conv, gfn_t start,
 	kvm_convert_add_gfns(conv, start, end);
 	kvm_for_each_memslot_in_gfn_range(&iter, kvm_memslots(conv->kvm), start,
 					  end) {
+		cond_resched();
 		slot = iter.slot;
 		gmem = kvm_convert_slot_file(slot);
 		if (!gmem)
@@ -123,8 +126,10 @@ static unsigned int kvm_convert_count_bindings(struct kvm_gmem *gmem,
 	unsigned int nr = 0;
 
 	for (node = interval_tree_iter_first(&gmem->bindings, start, end - 1);
-	     node; node = interval_tree_iter_next(node, start, end - 1))
+	     node; node = interval_tree_iter_next(node, start, end - 1)) {
 		nr++;
+		cond_resched();
+	}
 
 	return nr;
 }
@@ -157,6 +162,7 @@ int kvm_convert_collect_file(struct kvm_conversion *conv, struct kvm_gmem *gmem,
 
 	for (node = interval_tree_iter_first(&gmem->bindings, start, end - 1);
 	     node; node = interval_tree_iter_next(node, start, end - 1)) {
+		cond_resched();
 		binding = container_of(node, struct kvm_gmem_binding, node);
 		from = max(start, node->start);
 		to = min(end, node->last + 1);
@@ -203,7 +209,7 @@ static bool kvm_convert_next_private(const struct kvm_gmem_binding *binding,
  * Covers the offsets whose gfns are private, and no gfns.
  *
  * Context: slots_lock; may sleep.
- * Return: 0, or -ENOMEM.
+ * Return: 0, -EINTR if a fatal signal is pending, or -ENOMEM.
  */
 int kvm_convert_collect_binding(struct kvm_conversion *conv,
 				struct kvm_gmem_binding *binding)
@@ -217,8 +223,12 @@ int kvm_convert_collect_binding(struct kvm_conversion *conv,
 
 	for (start = binding->base_gfn;
 	     kvm_convert_next_private(binding, &start, &run_end, end);
-	     start = run_end)
+	     start = run_end) {
 		nr++;
+		r = kvm_convert_check_signal();
+		if (r)
+			return r;
+	}
 
 	r = kvm_convert_alloc(conv, 0, nr);
 	if (r)
@@ -226,11 +236,13 @@ int kvm_convert_collect_binding(struct kvm_conversion *conv,
 
 	for (start = binding->base_gfn;
 	     kvm_convert_next_private(binding, &start, &run_end, end);
-	     start = run_end)
+	     start = run_end) {
 		kvm_convert_add_part(conv, binding->gmem,
 				     kvm_gmem_gfn_to_index(binding, start),
 				     kvm_gmem_gfn_to_index(binding, run_end),
 				     NULL);
+		cond_resched();
+	}
 
 	return 0;
 }

@@ -4,97 +4,113 @@
  */
 
 #include "convert.h"
-#include "guest_memfd_claim.h"
+#include "guest_memfd_owner.h"
 
+/*
+ * KVM's own accesses, which may still take the page for private, come before
+ * this and are zeroed as well, or after it and stay.
+ */
 static int kvm_convert_clear_folio(struct kvm_conversion *conv,
+				   const struct kvm_convert_part *part,
 				   struct folio *folio)
 {
+	write_lock(&conv->kvm->private_mem.access_lock);
 	kvm_gmem_clear_folio(folio);
+	write_unlock(&conv->kvm->private_mem.access_lock);
 	return 0;
 }
 
+static bool kvm_convert_owned_elsewhere(const struct kvm_convert_part *part,
+					struct folio *folio)
+{
+	unsigned long owner = kvm_gmem_owner(folio);
+
+	return owner == KVM_GMEM_OWNER_CONFLICT ||
+	       (owner != KVM_GMEM_OWNER_NONE && owner != part->binding->owner);
+}
+
 /*
- * The guest offered what it had put at this gfn, not what the VMM put there.
+ * The guest offered what it has put into the page that it sees now.
  */
 static int kvm_convert_offer_folio(struct kvm_conversion *conv,
+				   const struct kvm_convert_part *part,
 				   struct folio *folio)
 {
-	gfn_t gfn = kvm_gmem_index_to_gfn(conv->offered, folio->index);
+	if (kvm_convert_owned_elsewhere(part, folio))
+		return kvm_convert_clear_folio(conv, part, folio);
 
-	if (kvm_gmem_claimed_elsewhere(folio, folio->index, gfn))
-		kvm_gmem_clear_folio(folio);
 	return 0;
 }
 
 /*
- * First run of [start, end) of a part that the guest offered, as offsets.
+ * First part of the offsets from @start on that the guest offered; empty and at
+ * the end if there is none.
  */
-static bool kvm_convert_take_offer(struct kvm_conversion *conv,
+static void kvm_convert_take_offer(struct kvm_conversion *conv,
 				   const struct kvm_convert_part *part,
-				   pgoff_t start, pgoff_t end,
-				   pgoff_t *offer_start, pgoff_t *offer_end)
+				   pgoff_t start, pgoff_t *offer_start,
+				   pgoff_t *offer_end)
 {
 	const struct kvm_private_ops *ops = conv->kvm->private_mem.ops;
 	gfn_t from, to;
 
+	*offer_start = part->end;
+	*offer_end = part->end;
+
 	if (!part->binding ||
 	    !ops->take_offer(conv->kvm,
 			     kvm_gmem_index_to_gfn(part->binding, start),
-			     kvm_gmem_index_to_gfn(part->binding, end),
+			     kvm_gmem_index_to_gfn(part->binding, part->end),
 			     &from, &to))
-		return false;
+		return;
 
 	*offer_start = kvm_gmem_gfn_to_index(part->binding, from);
 	*offer_end = kvm_gmem_gfn_to_index(part->binding, to);
-	return true;
 }
 
-static void kvm_convert_reveal_run(struct kvm_conversion *conv,
-				   struct kvm_convert_part *part,
-				   pgoff_t start, pgoff_t end)
+/*
+ * Call fn() for the folios in [start, end) that are private.
+ */
+static void kvm_convert_reveal_range(struct kvm_conversion *conv,
+				     struct kvm_convert_part *part,
+				     pgoff_t start, pgoff_t end,
+				     kvm_convert_folio_fn_t fn)
 {
-	pgoff_t offer_start, offer_end;
+	unsigned long state;
+	pgoff_t run_end;
 
-	while (start < end) {
-		if (!kvm_convert_take_offer(conv, part, start, end,
-					    &offer_start, &offer_end)) {
-			offer_start = end;
-			offer_end = end;
-		}
+	lockdep_assert_held_write(&part->gmem->mapping->invalidate_lock);
 
-		if (start < offer_start)
-			kvm_convert_folios(conv, part, start, offer_start,
-					   kvm_convert_clear_folio);
-		conv->offered = part->binding;
-		if (offer_start < offer_end)
-			kvm_convert_folios(conv, part, offer_start, offer_end,
-					   kvm_convert_offer_folio);
-		start = offer_end;
+	for (; start < end; start = run_end) {
+		cond_resched();
+		run_end = kvm_attr_map_run_end(&part->gmem->state, start, end,
+					       &state);
+		if (state & KVM_MEMORY_ATTRIBUTE_PRIVATE)
+			kvm_convert_folios(conv, part, start, run_end, fn);
 	}
 }
 
 static void kvm_convert_reveal_part(struct kvm_conversion *conv,
 				    struct kvm_convert_part *part)
 {
-	unsigned long state;
-	pgoff_t pos, end;
+	pgoff_t start, offer_start, offer_end;
 
-	lockdep_assert_held_write(&part->gmem->mapping->invalidate_lock);
-
-	for (pos = part->start; pos < part->end; pos = end) {
-		end = kvm_attr_map_run_end(&part->gmem->state, pos, part->end,
-					   &state);
-		if (state & KVM_MEMORY_ATTRIBUTE_PRIVATE)
-			kvm_convert_reveal_run(conv, part, pos, end);
+	for (start = part->start; start < part->end; start = offer_end) {
+		kvm_convert_take_offer(conv, part, start, &offer_start,
+				       &offer_end);
+		kvm_convert_reveal_range(conv, part, start, offer_start,
+					 kvm_convert_clear_folio);
+		kvm_convert_reveal_range(conv, part, offer_start, offer_end,
+					 kvm_convert_offer_folio);
 	}
 }
 
 /**
  * kvm_convert_reveal - zero what was private and what the guest did not offer
- * @conv: the conversion, its gfns converted, its offsets not yet
+ * @conv: the conversion, nothing of it committed yet
  *
- * The gfns are shared already, so that a write of KVM that comes now is a write
- * to shared memory.
+ * The first step that cannot be undone.  A write of KVM that comes to a page
+ * after this is a write to shared memory.
  *
  * Context: slots_lock and the invalidate_lock of the files; may sleep.
  */
@@ -109,23 +125,34 @@ void kvm_convert_reveal(struct kvm_conversion *conv)
 		kvm_convert_reveal_part(conv, &conv->parts[i]);
 }
 
-/**
- * kvm_convert_drop_offers - use up what the guest offered
- * @conv: the conversion, done
- *
- * That is all in its gfns, whether or not it mattered.
- *
- * Context: slots_lock.
- */
-void kvm_convert_drop_offers(struct kvm_conversion *conv)
+static void kvm_convert_drop_offers(struct kvm_conversion *conv,
+				    const struct kvm_convert_gfns *gfns)
 {
 	const struct kvm_private_ops *ops = conv->kvm->private_mem.ops;
 	gfn_t start, end;
+
+	while (ops->take_offer(conv->kvm, gfns->start, gfns->end, &start, &end))
+		cond_resched();
+}
+
+/**
+ * kvm_convert_forget - end what the guest believed of converted gfns
+ * @conv: the conversion, done
+ *
+ * Offers in its gfns are used up, whether or not they mattered.  Where gfns
+ * become shared that belong to no memslot, the guest may access a device from
+ * now on; what was there before cannot come back.
+ *
+ * Context: slots_lock; may sleep.
+ */
+void kvm_convert_forget(struct kvm_conversion *conv)
+{
 	unsigned int i;
 
 	for (i = 0; i < conv->nr_gfns; i++) {
-		while (ops->take_offer(conv->kvm, conv->gfns[i].start,
-				       conv->gfns[i].end, &start, &end))
-			;
+		kvm_convert_drop_offers(conv, &conv->gfns[i]);
+		if (!(conv->attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE))
+			kvm_gmem_forget_gfns(conv->kvm, conv->gfns[i].start,
+					     conv->gfns[i].end);
 	}
 }

@@ -183,6 +183,7 @@ static struct kvm_gmem *kvm_gmem_alloc(struct kvm *kvm, u64 flags)
 	gmem->kvm = kvm;
 	gmem->flags = flags;
 	gmem->bindings = RB_ROOT_CACHED;
+	gmem->past = RB_ROOT_CACHED;
 	spin_lock_init(&gmem->bindings_lock);
 	gmem_policy_init(&gmem->policy);
 	kvm_attr_map_init(&gmem->state, flags & GUEST_MEMFD_FLAG_INIT_SHARED ?

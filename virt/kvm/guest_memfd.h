@@ -21,6 +21,7 @@
  * @bindings: struct kvm_gmem_binding by offset in pages; written under
  *	slots_lock and @bindings_lock, read under either of them
  * @bindings_lock: leaf
+ * @past: bindings of deleted memslots by offset in pages; under slots_lock
  * @nr_private: private pages in @mapping.  Changes with the state of an offset
  *	under the invalidate_lock, with pages that come under the
  *	invalidate_lock held for read
@@ -39,6 +40,7 @@ struct kvm_gmem {
 	struct shared_policy policy;
 	struct rb_root_cached bindings;
 	spinlock_t bindings_lock;	/* writers of bindings, a leaf */
+	struct rb_root_cached past;
 	atomic_long_t nr_private;
 	unsigned long nr_leaked;
 	bool has_poison;
@@ -47,14 +49,18 @@ struct kvm_gmem {
 
 /**
  * struct kvm_gmem_binding - a memslot's part of a file
- * @node: first and last offset in pages; in &kvm_gmem.bindings
+ * @node: first and last offset in pages; in &kvm_gmem.bindings, or in
+ *	&kvm_gmem.past once the memslot is gone
  * @kvm: the VM
  * @gmem: the file, NULL once it has been closed.  Written under slots_lock,
  *	read under slots_lock or kvm->srcu
  * @base_gfn: gfn at offset @node.start
  * @mmap: the file backs shared gfns, too
+ * @owner: id, constant; see guest_memfd_owner.h
+ * @past_gfns: first and last gfn; in &kvm_private_mem.past
+ * @past_list: in &kvm_private_mem.past_list
  *
- * Freed with the memslot, hence after a grace period of kvm->srcu.
+ * Lookups end with the memslot, hence after a grace period of kvm->srcu.
  */
 struct kvm_gmem_binding {
 	struct interval_tree_node node;
@@ -62,6 +68,9 @@ struct kvm_gmem_binding {
 	struct kvm_gmem *gmem;
 	gfn_t base_gfn;
 	bool mmap;
+	unsigned long owner;
+	struct interval_tree_node past_gfns;
+	struct list_head past_list;
 };
 
 static inline gfn_t kvm_gmem_index_to_gfn(const struct kvm_gmem_binding *binding,
@@ -95,6 +104,7 @@ struct kvm_gmem *kvm_gmem_from_file(struct file *file);
 extern const struct address_space_operations kvm_gmem_aops;
 struct folio *kvm_gmem_get_folio(struct kvm_gmem *gmem, pgoff_t index);
 int kvm_gmem_populate(struct kvm_gmem *gmem, pgoff_t index, pgoff_t *end);
+int kvm_gmem_populate_gfn(const struct kvm_memory_slot *slot, gfn_t gfn);
 void kvm_gmem_clear_folio(struct folio *folio);
 
 /* guest_memfd_count.c */
@@ -104,6 +114,12 @@ void kvm_gmem_count_poison(struct kvm_gmem *gmem);
 void kvm_gmem_truncate(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end);
 void kvm_gmem_truncate_all(struct kvm_gmem *gmem);
 void kvm_gmem_show_fdinfo(struct seq_file *m, struct file *file);
+
+/* guest_memfd_past.c */
+void kvm_gmem_keep_past(struct kvm_gmem_binding *binding);
+void kvm_gmem_forget_gfns(struct kvm *kvm, gfn_t start, gfn_t end);
+void kvm_gmem_forget_offsets(struct kvm_gmem *gmem, pgoff_t start, pgoff_t last);
+void kvm_gmem_set_owner(struct kvm_gmem_binding *binding);
 
 /* guest_memfd_mmap.c */
 int kvm_gmem_mmap(struct file *file, struct vm_area_struct *vma);

@@ -106,6 +106,8 @@ static int kvm_gmem_bind_locked(struct kvm_gmem_binding *binding)
 			return r;
 	}
 
+	kvm_gmem_set_owner(binding);
+
 	spin_lock(&gmem->bindings_lock);
 	interval_tree_insert(&binding->node, &gmem->bindings);
 	spin_unlock(&gmem->bindings_lock);
@@ -127,7 +129,7 @@ static void kvm_gmem_invalidate_caches(struct kvm *kvm,
 /**
  * kvm_gmem_bind - bind a new memslot to its range of the file
  * @kvm: the VM
- * @slot: the memslot, not visible yet
+ * @slot: the memslot, new or at new gfns, not visible yet
  *
  * Offsets of an MMAP file whose gfns are private become private.  If it fails,
  * the architecture's part of @slot is freed.
@@ -146,8 +148,11 @@ int kvm_gmem_bind(struct kvm *kvm, struct kvm_memory_slot *slot)
 
 	lockdep_assert_held(&kvm->slots_lock);
 
-	if (!slot->gmem)
+	if (!slot->gmem) {
+		kvm_gmem_forget_gfns(kvm, slot->base_gfn,
+				     slot->base_gfn + slot->npages);
 		return 0;
+	}
 
 	r = kvm_gmem_bind_locked(slot->gmem);
 	if (r)
@@ -157,8 +162,17 @@ int kvm_gmem_bind(struct kvm *kvm, struct kvm_memory_slot *slot)
 	return r;
 }
 
+static void kvm_gmem_detach(struct kvm_gmem_binding *binding)
+{
+	lockdep_assert_held(&binding->kvm->slots_lock);
+
+	spin_lock(&binding->gmem->bindings_lock);
+	interval_tree_remove(&binding->node, &binding->gmem->bindings);
+	spin_unlock(&binding->gmem->bindings_lock);
+}
+
 /**
- * kvm_gmem_unbind - free the binding of a memslot
+ * kvm_gmem_unbind - end the binding of a memslot
  * @kvm: the VM
  * @slot: the memslot, not visible any more
  *
@@ -169,21 +183,22 @@ int kvm_gmem_bind(struct kvm *kvm, struct kvm_memory_slot *slot)
 void kvm_gmem_unbind(struct kvm *kvm, struct kvm_memory_slot *slot)
 {
 	struct kvm_gmem_binding *binding = slot->gmem;
+	bool bound;
 
 	if (!binding)
 		return;
 
-	if (binding->gmem && !RB_EMPTY_NODE(&binding->node.rb)) {
-		lockdep_assert_held(&kvm->slots_lock);
-		spin_lock(&binding->gmem->bindings_lock);
-		interval_tree_remove(&binding->node, &binding->gmem->bindings);
-		spin_unlock(&binding->gmem->bindings_lock);
-	}
+	bound = binding->gmem && !RB_EMPTY_NODE(&binding->node.rb);
+	if (bound)
+		kvm_gmem_detach(binding);
 
 	/* Nobody looks up pages by the binding any more. */
 	kvm_gmem_invalidate_caches(kvm, slot);
 	slot->gmem = NULL;
-	kfree(binding);
+	if (bound && kvm_has_private_mem(kvm))
+		kvm_gmem_keep_past(binding);
+	else
+		kfree(binding);
 }
 
 /**

@@ -124,6 +124,7 @@ void kvm_gmem_truncate(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end)
 		run_end = kvm_attr_map_run_end(&gmem->state, pos, end, &state);
 		kvm_gmem_truncate_run(gmem, pos, run_end,
 				      kvm_gmem_offset_is_private(gmem, pos));
+		cond_resched();
 	}
 }
 

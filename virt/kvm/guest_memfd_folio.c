@@ -15,7 +15,7 @@
 #include <trace/events/kvm_gmem.h>
 
 #include "guest_memfd.h"
-#include "guest_memfd_claim.h"
+#include "guest_memfd_owner.h"
 
 /*
  * The one place that chooses the size of a folio.
@@ -121,7 +121,7 @@ static void kvm_gmem_note_use(const struct kvm_memory_slot *slot, gfn_t gfn,
 	const struct kvm_gmem_binding *binding = slot->gmem;
 
 	if (binding->mmap && kvm_mem_is_private(binding->kvm, gfn))
-		kvm_gmem_claim(folio, kvm_gmem_gfn_to_index(binding, gfn), gfn);
+		kvm_gmem_own(folio, binding->owner);
 }
 
 /**
@@ -236,33 +236,77 @@ static int kvm_gmem_peek_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 	return folio ? PTR_ERR_OR_ZERO(folio) : -ENOENT;
 }
 
+/*
+ * Add what is missing.  A conversion must not take our reference for a foreign
+ * one, so let go of it under the lock.
+ */
+static int kvm_gmem_populate_locked(struct kvm_gmem *gmem, pgoff_t index,
+				    pgoff_t *end)
+{
+	struct folio *folio = kvm_gmem_get_folio(gmem, index);
+
+	lockdep_assert_held(&gmem->mapping->invalidate_lock);
+
+	if (IS_ERR(folio))
+		return PTR_ERR(folio);
+
+	*end = folio->index + folio_nr_pages(folio);
+	folio_unlock(folio);
+	folio_put(folio);
+	return 0;
+}
+
 /**
  * kvm_gmem_populate - make sure that an offset of a file has a page
  * @gmem: the file
  * @index: offset in pages, below the size of the file
  * @end: where to store the offset after the last page of the folio
  *
- * Context: Takes the invalidate_lock; may sleep.
- * Return: 0, or as kvm_gmem_get_folio().
+ * Context: Takes the invalidate_lock, which a conversion may hold for seconds;
+ * may sleep.
+ * Return: 0, -EINTR if a signal comes before the lock, or as
+ * kvm_gmem_get_folio().
  */
 int kvm_gmem_populate(struct kvm_gmem *gmem, pgoff_t index, pgoff_t *end)
 {
-	struct folio *folio;
+	int r;
 
-	filemap_invalidate_lock_shared(gmem->mapping);
-	folio = kvm_gmem_get_folio(gmem, index);
-	if (!IS_ERR(folio)) {
-		*end = folio->index + folio_nr_pages(folio);
-		/* A conversion must not take this for a foreign reference. */
-		folio_unlock(folio);
-		folio_put(folio);
-	}
+	if (down_read_interruptible(&gmem->mapping->invalidate_lock))
+		return -EINTR;
+
+	r = kvm_gmem_populate_locked(gmem, index, end);
 	filemap_invalidate_unlock_shared(gmem->mapping);
-
-	return PTR_ERR_OR_ZERO(folio);
+	return r;
 }
 
-static int kvm_gmem_populate_gfn(const struct kvm_memory_slot *slot, gfn_t gfn)
+/**
+ * kvm_gmem_populate_gfn - make sure that a gfn has a page in its file
+ * @slot: memslot that contains @gfn, bound to a file
+ * @gfn: guest frame number
+ *
+ * For KVM's own accesses: what KVM does on behalf of an instruction cannot be
+ * given up for a signal.
+ *
+ * Context: slots_lock or kvm->srcu.  Takes the invalidate_lock; may sleep.
+ * Return: 0, -EFAULT if the file has been closed, or as kvm_gmem_get_folio().
+ */
+int kvm_gmem_populate_gfn(const struct kvm_memory_slot *slot, gfn_t gfn)
+{
+	struct kvm_gmem *gmem = READ_ONCE(slot->gmem->gmem);
+	pgoff_t end;
+	int r;
+
+	if (!gmem)
+		return -EFAULT;
+
+	filemap_invalidate_lock_shared(gmem->mapping);
+	r = kvm_gmem_populate_locked(gmem, kvm_gmem_gfn_to_index(slot->gmem, gfn),
+				     &end);
+	filemap_invalidate_unlock_shared(gmem->mapping);
+	return r;
+}
+
+static int kvm_gmem_populate_fault(const struct kvm_memory_slot *slot, gfn_t gfn)
 {
 	struct kvm_gmem *gmem = READ_ONCE(slot->gmem->gmem);
 	pgoff_t end;
@@ -290,6 +334,7 @@ static int kvm_gmem_populate_gfn(const struct kvm_memory_slot *slot, gfn_t gfn)
  *
  * * -EFAULT if the file has been closed
  * * -EHWPOISON if the page is poisoned
+ * * -EINTR if a signal is pending, and somebody else is at the file
  * * -ENOMEM if there is no memory
  */
 int kvm_gmem_get_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
@@ -299,7 +344,7 @@ int kvm_gmem_get_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 	int r;
 
 	while ((r = kvm_gmem_peek_pfn(slot, gfn, pfn, order)) == -ENOENT) {
-		r = kvm_gmem_populate_gfn(slot, gfn);
+		r = kvm_gmem_populate_fault(slot, gfn);
 		if (r)
 			return r;
 	}

@@ -25,6 +25,7 @@ static void kvm_gmem_zap_bound(struct kvm_gmem *gmem, struct kvm_zap *zap,
 
 	node = interval_tree_iter_first(&gmem->bindings, start, last);
 	for (; node; node = interval_tree_iter_next(node, start, last)) {
+		cond_resched();
 		from = max(start, node->start);
 		to = min(last, node->last);
 		fn(zap, kvm_gmem_index_to_gfn(to_binding(node), from),
@@ -77,6 +78,7 @@ static void kvm_gmem_detach_all(struct kvm_gmem *gmem)
 	struct interval_tree_node *node;
 
 	while ((node = interval_tree_iter_first(&gmem->bindings, 0, ULONG_MAX))) {
+		cond_resched();
 		binding = to_binding(node);
 
 		spin_lock(&gmem->bindings_lock);
@@ -85,6 +87,8 @@ static void kvm_gmem_detach_all(struct kvm_gmem *gmem)
 		RB_CLEAR_NODE(&node->rb);
 		WRITE_ONCE(binding->gmem, NULL);
 	}
+
+	kvm_gmem_forget_offsets(gmem, 0, ULONG_MAX);
 }
 
 /**

@@ -24,16 +24,21 @@ void kvm_private_init_vm(struct kvm *kvm)
 	kvm_attr_map_init(&kvm->private_mem.attrs, 0);
 	rwlock_init(&kvm->private_mem.access_lock);
 	spin_lock_init(&kvm->private_mem.offer_lock);
+	kvm->private_mem.offers = RB_ROOT_CACHED;
+	kvm->private_mem.past = RB_ROOT_CACHED;
+	INIT_LIST_HEAD(&kvm->private_mem.past_list);
 }
 
 /**
  * kvm_private_destroy_vm - free the attributes of a VM
- * @kvm: the VM, without memslots
+ * @kvm: the VM, without memslots and files
  *
  * Context: May sleep.
  */
 void kvm_private_destroy_vm(struct kvm *kvm)
 {
+	WARN_ON_ONCE(kvm->private_mem.nr_past);
+
 	kvm_attr_map_destroy(&kvm->private_mem.attrs);
 }
 

@@ -138,13 +138,12 @@ unsigned long kvm_gmem_gfn_to_hva(const struct kvm_memory_slot *slot, gfn_t gfn,
 int kvm_gmem_access(const struct kvm_memory_slot *slot, gfn_t gfn,
 		    kvm_gmem_op_t op, void *arg)
 {
-	kvm_pfn_t pfn;
-	int order, r;
+	int r;
 
 	might_sleep();
 
 	while ((r = kvm_gmem_access_once(slot, gfn, op, arg)) == -ENOENT) {
-		r = kvm_gmem_get_pfn(slot, gfn, &pfn, &order);
+		r = kvm_gmem_populate_gfn(slot, gfn);
 		/* The file matters only as long as it backs the gfn. */
 		if (r && kvm_gmem_backs(slot, gfn))
 			break;
@@ -181,7 +180,7 @@ int kvm_gmem_try_access(const struct kvm_memory_slot *slot, gfn_t gfn,
 		return -EBUSY;
 
 	/* Pairs with kvm_gmem_drain_accesses(), after the count went up. */
-	if (READ_ONCE(kvm->mn_active_invalidate_count))
+	if (READ_ONCE(kvm->mmu_invalidate_in_progress))
 		r = -EBUSY;
 	else
 		r = kvm_gmem_access_locked(slot, gfn, op, arg);

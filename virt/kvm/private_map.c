@@ -7,17 +7,27 @@
  * foreign references.  A gfn to pfn cache has one: it holds no reference.
  */
 
-#include "guest_memfd_claim.h"
+#include "guest_memfd_owner.h"
 #include "private_map.h"
+
+/**
+ * struct kvm_gmem_pinning - a pin to be
+ * @owner: id of the binding
+ * @pfn: where to store the pfn
+ */
+struct kvm_gmem_pinning {
+	unsigned long owner;
+	kvm_pfn_t pfn;
+};
 
 static int kvm_gmem_pin_page(struct page *page, void *arg)
 {
 	struct folio *folio = page_folio(page);
-	kvm_pfn_t *pfn = arg;
+	struct kvm_gmem_pinning *pinning = arg;
 
 	folio_get(folio);
-	atomic_long_inc(kvm_gmem_folio_state(folio));
-	*pfn = page_to_pfn(page);
+	kvm_gmem_add_pin(folio, pinning->owner);
+	pinning->pfn = page_to_pfn(page);
 	return 0;
 }
 
@@ -36,6 +46,7 @@ static int kvm_gmem_pin_page(struct page *page, void *arg)
 kvm_pfn_t kvm_gmem_pin(struct kvm_page_lookup *lookup, struct kvm_host_map *map)
 {
 	const struct kvm_memory_slot *slot = lookup->slot;
+	struct kvm_gmem_pinning pinning;
 	gfn_t gfn = lookup->gfn;
 	kvm_pfn_t pfn;
 	int r;
@@ -43,11 +54,12 @@ kvm_pfn_t kvm_gmem_pin(struct kvm_page_lookup *lookup, struct kvm_host_map *map)
 	if (!kvm_gmem_slot_usable(slot))
 		return KVM_PFN_ERR_FAULT;
 
+	pinning.owner = slot->gmem->owner;
 	do {
-		r = kvm_gmem_access(slot, gfn, kvm_gmem_pin_page, &pfn);
+		r = kvm_gmem_access(slot, gfn, kvm_gmem_pin_page, &pinning);
 		if (r != -EAGAIN) {
 			map->pinned = !r;
-			return r ? KVM_PFN_ERR_FAULT : pfn;
+			return r ? KVM_PFN_ERR_FAULT : pinning.pfn;
 		}
 
 		pfn = kvm_lookup_page(lookup);
@@ -75,6 +87,30 @@ void kvm_gmem_unpin(struct kvm *kvm, struct kvm_host_map *map)
 	read_unlock(&kvm->private_mem.access_lock);
 
 	map->pinned = false;
+}
+
+/**
+ * kvm_gpc_gmem_busy - is the gfn of a cache being converted, or its page freed?
+ * @kvm: the VM
+ * @gpc: the cache, its gpa, memslot and uhva current
+ *
+ * That may take seconds, so that whoever refreshes the cache had better try
+ * again later.  Of other invalidations only the range matters here; where they
+ * are, a refresh waits for mn_active_invalidate_count.
+ *
+ * Context: &gfn_to_pfn_cache.refresh_lock.  What the answer is good for needs
+ * &gfn_to_pfn_cache.lock as well: an invalidation is in progress before it takes
+ * that lock to invalidate the cache.
+ * Return: true if so.
+ */
+bool kvm_gpc_gmem_busy(struct kvm *kvm, struct gfn_to_pfn_cache *gpc)
+{
+	lockdep_assert_held(&gpc->refresh_lock);
+
+	return kvm_slot_has_gmem(gpc->memslot) &&
+	       READ_ONCE(kvm->mmu_invalidate_in_progress) &&
+	       gpc->uhva >= READ_ONCE(kvm->mmu_invalidate_range_start) &&
+	       gpc->uhva < READ_ONCE(kvm->mmu_invalidate_range_end);
 }
 
 /**

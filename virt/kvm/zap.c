@@ -6,10 +6,12 @@
  * invalidation.  Every memslot has a userspace_addr, whether it is mapped or
  * not, so that an invalidation by gfn uses the same range and the same counters
  * as one that comes from an MMU notifier.
+ *
+ * Except one: gfn to pfn caches do not wait for mn_active_invalidate_count, which
+ * has no range.  A conversion may take seconds, and concerns few vCPUs.
  */
 
 #include <linux/kvm_host.h>
-#include <linux/rcuwait.h>
 
 #include "guest_memfd.h"
 #include "kvm_mm.h"
@@ -27,6 +29,7 @@ static void kvm_zap_slots(struct kvm_zap *zap, gfn_t start, gfn_t end,
 	for (i = 0; i < KVM_ADDRESS_SPACE_NUM; i++) {
 		kvm_for_each_memslot_in_gfn_range(&iter, __kvm_memslots(zap->kvm, i),
 						  start, end) {
+			cond_resched();
 			slot = iter.slot;
 			fn(zap, slot, max(start, slot->base_gfn),
 			   min(end, slot->base_gfn + slot->npages));
@@ -114,17 +117,16 @@ void kvm_zap_begin(struct kvm_zap *zap)
 	if (zap->hva_start >= zap->hva_end)
 		return;
 
-	/* Keeps refreshes of the caches from completing until kvm_zap_end(). */
-	spin_lock(&kvm->mn_invalidate_lock);
-	kvm->mn_active_invalidate_count++;
-	spin_unlock(&kvm->mn_invalidate_lock);
-
-	gfn_to_pfn_cache_invalidate_start(kvm, zap->hva_start, zap->hva_end,
-					  true);
-
 	KVM_MMU_LOCK(kvm);
 	kvm_mmu_invalidate_begin(kvm, zap->hva_start, zap->hva_end);
 	KVM_MMU_UNLOCK(kvm);
+
+	/*
+	 * Takes the lock of each cache.  A refresh that gets it later finds the
+	 * invalidation in progress: kvm_gpc_gmem_busy().
+	 */
+	gfn_to_pfn_cache_invalidate_start(kvm, zap->hva_start, zap->hva_end,
+					  true);
 }
 
 /**
@@ -153,7 +155,6 @@ void kvm_zap_range(struct kvm_zap *zap, gfn_t start, gfn_t end)
 void kvm_zap_end(struct kvm_zap *zap)
 {
 	struct kvm *kvm = zap->kvm;
-	bool wake;
 
 	if (zap->hva_start >= zap->hva_end)
 		return;
@@ -161,13 +162,4 @@ void kvm_zap_end(struct kvm_zap *zap)
 	KVM_MMU_LOCK(kvm);
 	kvm_mmu_invalidate_end(kvm, zap->hva_start, zap->hva_end);
 	KVM_MMU_UNLOCK(kvm);
-
-	/* Pairs with the increment in kvm_zap_begin(). */
-	spin_lock(&kvm->mn_invalidate_lock);
-	wake = !--kvm->mn_active_invalidate_count;
-	spin_unlock(&kvm->mn_invalidate_lock);
-
-	/* A memslot update may be waiting for the last one to end. */
-	if (wake)
-		rcuwait_wake_up(&kvm->mn_memslots_update_rcuwait);
 }

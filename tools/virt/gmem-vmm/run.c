@@ -48,7 +48,8 @@ static void handle_hypercall(struct vcpu *cpu)
 	typeof(cpu->run->hypercall) *call = &cpu->run->hypercall;
 	struct vm *vm = cpu->vm;
 	__u64 gpa = call->args[0], pages = call->args[1];
-	const __u64 known = 0xf | KVM_MAP_GPA_RANGE_ENCRYPTED;
+	const __u64 known = 0xf | KVM_MAP_GPA_RANGE_ENCRYPTED |
+			    KVM_MAP_GPA_RANGE_KEEP;
 	int err;
 
 	if (call->nr != KVM_HC_MAP_GPA_RANGE) {

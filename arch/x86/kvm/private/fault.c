@@ -26,6 +26,9 @@ static int kvm_private_faultin_file(struct kvm_vcpu *vcpu,
 	int order, r;
 
 	r = kvm_gmem_get_pfn(fault->slot, fault->gfn, &fault->pfn, &order);
+	/* Those who retry look for signals. */
+	if (r == -EINTR)
+		return RET_PF_RETRY;
 	if (r)
 		return kvm_private_fault_exit(vcpu, fault, r);
 
@@ -53,6 +56,7 @@ static int kvm_private_faultin_file(struct kvm_vcpu *vcpu,
  *
  * * RET_PF_INVALID if userspace_addr backs the gfn, or nothing does
  * * RET_PF_CONTINUE with the pfn, without a reference to it
+ * * RET_PF_RETRY if a signal came while a conversion held the file
  * * -EFAULT, -EHWPOISON or -ENOMEM if there is no page, with
  *   KVM_EXIT_MEMORY_FAULT prepared
  */

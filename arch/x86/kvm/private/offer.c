@@ -2,35 +2,64 @@
 /*
  * What guests offer to share.
  *
- * A guest consents to share memory with the hypercall KVM_HC_MAP_GPA_RANGE.
- * The offer stands until userspace has handled the hypercall and runs the vCPU
- * again, and covers exactly its range.  A conversion to shared uses it up.
+ * A guest consents to share memory with the hypercall KVM_HC_MAP_GPA_RANGE, and
+ * to show what is in it by an attribute of its own: Linux asks for shared memory
+ * first and clears it later.  Such an offer stands until userspace has handled
+ * the hypercall and runs the vCPU again, and covers exactly its range.  A
+ * conversion to shared uses it up.
+ *
+ * Offers are in a tree, so that a conversion does not ask each vCPU.
  */
 
 #include <asm/kvm_para.h>
 
 #include "private.h"
 
+static void kvm_private_offer_gfns(struct kvm_private_mem *mem,
+				   struct kvm_private_offer *offer,
+				   gfn_t start, gfn_t end)
+{
+	lockdep_assert_held(&mem->offer_lock);
+
+	offer->node.start = start;
+	offer->node.last = end - 1;
+	interval_tree_insert(&offer->node, &mem->offers);
+	offer->stands = true;
+}
+
+static void kvm_private_end_offer(struct kvm_private_mem *mem,
+				  struct kvm_private_offer *offer)
+{
+	lockdep_assert_held(&mem->offer_lock);
+
+	if (offer->stands)
+		interval_tree_remove(&offer->node, &mem->offers);
+	offer->stands = false;
+}
+
 /**
  * kvm_private_offer - note the hypercall KVM_HC_MAP_GPA_RANGE
  * @vcpu: the calling vCPU
  * @gpa: first byte, page aligned
  * @npages: number of pages; the range does not wrap
- * @attrs: attributes of the hypercall; everything but encrypted is an offer
+ * @attrs: attributes of the hypercall; decrypted, with contents, is an offer
  *
  * Context: vcpu->mutex and kvm->srcu.
  */
 void kvm_private_offer(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs)
 {
 	struct kvm_private_offer *offer = &vcpu->arch.private_offer;
+	struct kvm_private_mem *mem = &vcpu->kvm->private_mem;
 
-	if (attrs & KVM_MAP_GPA_RANGE_ENCRYPTED)
+	if (attrs & KVM_MAP_GPA_RANGE_ENCRYPTED ||
+	    !(attrs & KVM_MAP_GPA_RANGE_KEEP))
 		return;
 
-	spin_lock(&vcpu->kvm->private_mem.offer_lock);
-	offer->start = gpa_to_gfn(gpa);
-	offer->end = gpa_to_gfn(gpa) + npages;
-	spin_unlock(&vcpu->kvm->private_mem.offer_lock);
+	spin_lock(&mem->offer_lock);
+	kvm_private_end_offer(mem, offer);
+	kvm_private_offer_gfns(mem, offer, gpa_to_gfn(gpa),
+			       gpa_to_gfn(gpa) + npages);
+	spin_unlock(&mem->offer_lock);
 }
 
 /**
@@ -41,30 +70,11 @@ void kvm_private_offer(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs)
  */
 void kvm_private_withdraw(struct kvm_vcpu *vcpu)
 {
-	struct kvm_private_offer *offer = &vcpu->arch.private_offer;
+	struct kvm_private_mem *mem = &vcpu->kvm->private_mem;
 
-	spin_lock(&vcpu->kvm->private_mem.offer_lock);
-	offer->start = 0;
-	offer->end = 0;
-	spin_unlock(&vcpu->kvm->private_mem.offer_lock);
-}
-
-static struct kvm_private_offer *kvm_private_first_offer(struct kvm *kvm,
-							 gfn_t start, gfn_t end)
-{
-	struct kvm_private_offer *offer, *first = NULL;
-	struct kvm_vcpu *vcpu;
-	unsigned long i;
-
-	kvm_for_each_vcpu(i, vcpu, kvm) {
-		offer = &vcpu->arch.private_offer;
-		if (max(offer->start, start) >= min(offer->end, end))
-			continue;
-		if (!first || offer->start < first->start)
-			first = offer;
-	}
-
-	return first;
+	spin_lock(&mem->offer_lock);
+	kvm_private_end_offer(mem, &vcpu->arch.private_offer);
+	spin_unlock(&mem->offer_lock);
 }
 
 /**
@@ -84,18 +94,25 @@ static struct kvm_private_offer *kvm_private_first_offer(struct kvm *kvm,
 bool kvm_private_take_offer(struct kvm *kvm, gfn_t start, gfn_t end,
 			    gfn_t *offer_start, gfn_t *offer_end)
 {
+	struct kvm_private_mem *mem = &kvm->private_mem;
+	struct interval_tree_node *node;
 	struct kvm_private_offer *offer;
+	gfn_t all_end;
 
 	lockdep_assert_held(&kvm->slots_lock);
 
-	spin_lock(&kvm->private_mem.offer_lock);
-	offer = kvm_private_first_offer(kvm, start, end);
-	if (offer) {
-		*offer_start = max(offer->start, start);
-		*offer_end = min(offer->end, end);
-		offer->start = *offer_end;
+	spin_lock(&mem->offer_lock);
+	node = interval_tree_iter_first(&mem->offers, start, end - 1);
+	if (node) {
+		offer = container_of(node, struct kvm_private_offer, node);
+		all_end = node->last + 1;
+		*offer_start = max_t(gfn_t, node->start, start);
+		*offer_end = min(all_end, end);
+		kvm_private_end_offer(mem, offer);
+		if (*offer_end < all_end)
+			kvm_private_offer_gfns(mem, offer, *offer_end, all_end);
 	}
-	spin_unlock(&kvm->private_mem.offer_lock);
+	spin_unlock(&mem->offer_lock);
 
-	return offer;
+	return node;
 }

@@ -141,6 +141,22 @@ GMEM_TEST(offer_covers_its_range_only)
 	assert_host(&w, 11, 0);
 }
 
+/* Linux clears what it has decrypted only afterwards. */
+GMEM_TEST(plain_request_is_no_offer)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+	struct gmem_run run;
+
+	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
+	guest_fills(&w, 5, 0x55);
+	run = gmem_cmd(w.vcpu, GMEM_CMD_SHARE, gpa(5), 1);
+	ASSERT_EQ(run.exit, GMEM_EXIT_OTHER);
+	ASSERT_EQ(w.vcpu->run->exit_reason, KVM_EXIT_HYPERCALL);
+	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
+	ASSERT_EQ(gmem_resume(w.vcpu), 0);
+	assert_host(&w, 5, 0);
+}
+
 GMEM_TEST(request_to_encrypt_is_no_offer)
 {
 	struct world w = make_world(GMEM_SLOT_INPLACE);
@@ -359,18 +375,18 @@ GMEM_TEST(rebinding_before_the_offer)
 	assert_host(&w, 9, 0);
 }
 
-/* A page that the guest has used at two gfns is revealed at neither. */
+/* A page that the guest has used under two bindings is revealed under neither. */
 GMEM_TEST(rebinding_twice)
 {
 	struct world w = make_world(GMEM_SLOT_INPLACE);
 
 	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
+	rebind(&w, 5, 5);
 	guest_fills(&w, 5, 0x55);
 	rebind(&w, 9, 5);
 	guest_fills(&w, 9, 0x99);
-	rebind(&w, 5, 5);
-	gmem_guest_offer(w.vcpu, gpa(5), 1);
-	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
+	gmem_guest_offer(w.vcpu, gpa(9), 1);
+	ASSERT_OK(convert(&w, 9, 1, GMEM_SHARED));
 	assert_host(&w, 5, 0);
 }
 

@@ -246,6 +246,7 @@ static void print_report(bool enough)
 		"in the way of a conversion", "zeroed", "offered and shown",
 		"offered and zeroed", "address taken by another slot",
 		"offset taken by another slot", "made private by a binding",
+		"bound again as before",
 	};
 	unsigned int i, never = !report->refused;
 

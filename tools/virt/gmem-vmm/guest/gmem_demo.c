@@ -27,6 +27,9 @@
 
 #define OFFER_TRIES	50
 
+/* The distribution's headers do not have KVM_MAP_GPA_RANGE_KEEP. */
+#define MAP_GPA_RANGE_KEEP	BIT(31)
+
 static unsigned int failures;
 
 /* A page under test. */
@@ -75,7 +78,8 @@ static long convert(const struct subject *s, bool encrypted)
 			usleep_range(1000, 2000);
 		ret = kvm_hypercall3(KVM_HC_MAP_GPA_RANGE, s->gpa, 1,
 				     KVM_MAP_GPA_RANGE_PAGE_SZ_4K |
-				     KVM_MAP_GPA_RANGE_ENC_STAT(encrypted));
+				     (encrypted ? KVM_MAP_GPA_RANGE_ENCRYPTED :
+						  MAP_GPA_RANGE_KEEP));
 	}
 	return ret;
 }

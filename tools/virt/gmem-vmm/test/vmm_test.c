@@ -116,7 +116,7 @@ static void guest_convert(struct code *c)
 	EMIT(c, 0xc6, 0x04);		/* movb $2, gpa */
 	emit_u32(c, 0x25, gpa);
 	EMIT(c, 2);
-	map_gpa(c, gpa, KVM_MAP_GPA_RANGE_DECRYPTED);
+	map_gpa(c, gpa, KVM_MAP_GPA_RANGE_DECRYPTED | KVM_MAP_GPA_RANGE_KEEP);
 	EMIT(c, 0x41, 0x88, 0xc0);	/* mov %al, %r8b */
 	map_gpa(c, gpa, KVM_MAP_GPA_RANGE_ENCRYPTED);
 	EMIT(c, 0x44, 0x00, 0xc0);	/* add %r8b, %al */

@@ -20,12 +20,13 @@
 #define MODEL_FILES	3
 #define MODEL_SLOTS	3
 #define MODEL_VCPUS	2
+#define MODEL_PASTS	MODEL_GFNS	/* as many as do not overlap */
 
 #define MODEL_NO_FILE	MODEL_FILES	/* in place of a file: ordinary memory */
 
-/* Where a guest has used a page as private memory, other than at one gfn */
-#define MODEL_UNUSED	(-1)
-#define MODEL_CONFLICT	(-2)
+/* Who has put what is in a page there: an id of a binding, or one of these */
+#define MODEL_UNUSED	0
+#define MODEL_CONFLICT	(-1)
 
 /* Contents of a page */
 struct model_bytes {
@@ -37,7 +38,7 @@ struct model_page {
 	struct model_bytes bytes;
 	bool private;		/* state of the offset */
 	bool pinned;		/* the host holds a reference */
-	int used_at;		/* gfn, or one of the values above */
+	int owner;		/* id, or one of the values above */
 };
 
 struct model_file {
@@ -53,7 +54,15 @@ struct model_slot {
 	unsigned int offset;
 	bool closed;		/* the file is gone */
 	bool mmap;		/* the file is or was one with MMAP */
+	int owner;
 	struct model_bytes memory[MODEL_GFNS];	/* at userspace_addr, unless that is the file */
+};
+
+/* A slot that was deleted, and could come back as if nothing had happened */
+struct model_past {
+	bool exists;
+	unsigned int base, npages, file, offset;
+	int owner;
 };
 
 struct model_offer {
@@ -69,6 +78,7 @@ enum model_event {
 	MODEL_ADDRESS_TAKEN,	/* a new slot overlaps another */
 	MODEL_OFFSET_TAKEN,	/* a new binding overlaps another */
 	MODEL_MADE_PRIVATE,	/* offsets, by a binding */
+	MODEL_RESUMED,		/* a binding that was there before */
 	NR_MODEL_EVENTS
 };
 
@@ -76,6 +86,8 @@ struct model {
 	bool private[MODEL_GFNS];
 	struct model_file files[MODEL_FILES];
 	struct model_slot slots[MODEL_SLOTS];
+	struct model_past past[MODEL_PASTS];
+	int last_owner;
 	struct model_offer offers[MODEL_VCPUS];
 	unsigned int clocks[MODEL_VCPUS];	/* gfn plus 1, or 0 */
 	unsigned int *events;	/* of each kind */
@@ -101,7 +113,7 @@ static inline void model_open(struct model *m, unsigned int f, unsigned int flag
 	*file = (struct model_file) { .open = true, .flags = flags };
 	for (i = 0; i < MODEL_PAGES; i++) {
 		file->pages[i].private = !(flags & GUEST_MEMFD_FLAG_INIT_SHARED);
-		file->pages[i].used_at = MODEL_UNUSED;
+		file->pages[i].owner = MODEL_UNUSED;
 	}
 }
 
@@ -110,6 +122,8 @@ static inline void model_close(struct model *m, unsigned int f)
 	unsigned int i;
 
 	m->files[f].open = false;
+	for (i = 0; i < MODEL_PASTS; i++)
+		m->past[i].exists &= m->past[i].file != f;
 	for (i = 0; i < MODEL_SLOTS; i++) {
 		if (m->slots[i].exists && m->slots[i].file == f) {
 			m->slots[i].closed = true;
@@ -196,10 +210,10 @@ static inline void model_use(struct model *m, unsigned int gfn)
 
 	if (!place.page || !slot->mmap || !m->private[gfn])
 		return;
-	if (place.page->used_at == MODEL_UNUSED)
-		place.page->used_at = gfn;
-	else if (place.page->used_at != (int)gfn)
-		place.page->used_at = MODEL_CONFLICT;
+	if (place.page->owner == MODEL_UNUSED)
+		place.page->owner = slot->owner;
+	else if (place.page->owner != slot->owner)
+		place.page->owner = MODEL_CONFLICT;
 }
 
 /* A vCPU is about to run: KVM publishes its clock, if it can. */
@@ -237,7 +251,7 @@ static inline void model_punch(struct model *m, unsigned int f, unsigned int sta
 
 		page->bytes = (struct model_bytes) {};
 		page->pinned = false;
-		page->used_at = MODEL_UNUSED;
+		page->owner = MODEL_UNUSED;
 	}
 }
 

@@ -13,6 +13,7 @@ struct model_part {
 	unsigned int start, end;
 	bool bound;
 	unsigned int gfn;
+	int owner;
 };
 
 struct model_parts {
@@ -51,11 +52,11 @@ static inline void model_drop_offers(struct model *m, unsigned int start, unsign
 		;
 }
 
-/* A page becomes shared: show what is in it only if that was @offered at @gfn. */
+/* A page becomes shared: show what is in it only if its owner @offered that. */
 static inline void model_reveal_page(struct model *m, struct model_page *page, bool offered,
-				     int gfn)
+				     int owner)
 {
-	bool here = page->used_at == MODEL_UNUSED || page->used_at == gfn;
+	bool here = page->owner == MODEL_UNUSED || page->owner == owner;
 
 	if (page->bytes.byte)
 		m->events[!offered ? MODEL_ZEROED : here ? MODEL_SHOWN :
@@ -80,7 +81,7 @@ static inline void model_reveal_run(struct model *m, const struct model_part *pa
 			model_take_offer(m, start + gfn, end + gfn, &offer);
 		for (i = start; i < offer.end - gfn; i++)
 			model_reveal_page(m, &part->file->pages[i], i >= offer.start - gfn,
-					  i + gfn);
+					  part->owner);
 		start = offer.end - gfn;
 	}
 }
@@ -151,7 +152,7 @@ static inline int model_convert_parts(struct model *m, const struct model_parts 
 			model_reveal(m, part);
 		for (j = part->start; j < part->end; j++) {
 			if (private && !part->file->pages[j].private)
-				part->file->pages[j].used_at = MODEL_UNUSED;
+				part->file->pages[j].owner = MODEL_UNUSED;
 			part->file->pages[j].private = private;
 		}
 	}
@@ -167,6 +168,62 @@ static inline struct model_slot *model_next_slot(struct model *m, unsigned int g
 			return model_slot_at(m, gfn);
 	}
 	return NULL;
+}
+
+/* Something else is at a range of gfns, or becomes of a range of offsets. */
+static inline void model_forget(struct model *m, unsigned int base, unsigned int n,
+				unsigned int f, unsigned int offset)
+{
+	unsigned int i;
+
+	for (i = 0; i < MODEL_PASTS; i++) {
+		struct model_past *past = &m->past[i];
+
+		if (model_overlaps(past->base, past->base + past->npages, base, base + n) ||
+		    (past->file == f &&
+		     model_overlaps(past->offset, past->offset + past->npages, offset, offset + n)))
+			past->exists = false;
+	}
+}
+
+/* The id of a new binding: that of the same one, unless that has been forgotten */
+static inline int model_owner(struct model *m, unsigned int f, unsigned int offset,
+			      unsigned int base, unsigned int n)
+{
+	unsigned int i;
+	int owner = 0;
+
+	for (i = 0; i < MODEL_PASTS; i++) {
+		struct model_past *past = &m->past[i];
+
+		if (past->exists && past->file == f && past->offset == offset &&
+		    past->base == base && past->npages == n)
+			owner = past->owner;
+	}
+	if (owner)
+		m->events[MODEL_RESUMED]++;
+	return owner ? owner : ++m->last_owner;
+}
+
+static inline void model_delete_slot(struct model *m, unsigned int s)
+{
+	struct model_slot *slot = &m->slots[s];
+	unsigned int i;
+
+	for (i = 0; slot->file != MODEL_NO_FILE && i < MODEL_PASTS; i++) {
+		if (m->past[i].exists)
+			continue;
+		m->past[i] = (struct model_past) {
+			.exists = true,
+			.base = slot->base,
+			.npages = slot->npages,
+			.file = slot->file,
+			.offset = slot->offset,
+			.owner = slot->owner,
+		};
+		break;
+	}
+	slot->exists = false;
 }
 
 /* KVM_SET_MEMORY_ATTRIBUTES */
@@ -190,6 +247,7 @@ static inline int model_attrs(struct model *m, unsigned int start, unsigned int 
 			.end = slot->offset + to - slot->base,
 			.bound = true,
 			.gfn = from,
+			.owner = slot->owner,
 		};
 	}
 
@@ -200,6 +258,8 @@ static inline int model_attrs(struct model *m, unsigned int start, unsigned int 
 			m->private[gfn] = private;
 	}
 	model_drop_offers(m, start, end);
+	if (!private)
+		model_forget(m, start, n, MODEL_NO_FILE, 0);
 	return 0;
 }
 
@@ -225,6 +285,7 @@ static inline int model_attrs2(struct model *m, unsigned int f, unsigned int sta
 			.end = pos + 1,
 			.bound = slot,
 			.gfn = slot ? slot->base + pos - slot->offset : 0,
+			.owner = slot ? slot->owner : 0,
 		};
 		while (part->end < end && model_bound(m, f, part->end) == slot)
 			part->end++;
@@ -317,6 +378,10 @@ static inline int model_add_slot(struct model *m, unsigned int s, unsigned int f
 		err = model_bind(m, f, offset, base, n);
 	if (err)
 		return err;
+
+	if (f != MODEL_NO_FILE)
+		slot->owner = model_owner(m, f, offset, base, n);
+	model_forget(m, base, n, f, offset);
 
 	slot->exists = true;
 	slot->base = base;

@@ -40,7 +40,8 @@ enum gmem_cmd_op {
 	GMEM_CMD_FILL,		/* gva of a page, byte */
 	GMEM_CMD_IS,		/* gva of a page, byte; returns 1 or 0 */
 	GMEM_CMD_TOUCH,		/* gva, pages: write a byte into each */
-	GMEM_CMD_SHARE,		/* gpa, pages: offer by hypercall; returns rax */
+	GMEM_CMD_SHARE,		/* gpa, pages: ask to share; returns rax */
+	GMEM_CMD_OFFER,		/* gpa, pages: the same, with contents */
 	GMEM_CMD_UNSHARE,	/* gpa, pages; returns rax */
 	GMEM_CMD_OUTS,		/* gva, bytes: to GMEM_GUEST_STRING */
 	GMEM_CMD_INS,		/* gva, bytes: from GMEM_GUEST_STRING */
@@ -82,6 +83,7 @@ u64 gmem_hypercall(u64 nr, u64 a0, u64 a1, u64 a2);
 
 #define GMEM_MAP_ENCRYPTED	BIT_ULL(4)
 #define GMEM_MAP_DECRYPTED	0ULL
+#define GMEM_MAP_OFFER		BIT_ULL(31)	/* decrypted, with contents */
 
 /* Ask for a conversion.  0, or minus a KVM_E* value. */
 static inline s64 gmem_map_gpa_range(u64 gpa, u64 pages, u64 attrs)

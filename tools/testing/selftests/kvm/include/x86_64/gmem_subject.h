@@ -333,7 +333,7 @@ static inline void do_offer(struct subject *s, const struct op *op)
 	struct gmem_run run;
 
 	do_resume(s, op->who);
-	run = run_cmd(s, op->who, op->arg ? GMEM_CMD_UNSHARE : GMEM_CMD_SHARE,
+	run = run_cmd(s, op->who, op->arg ? GMEM_CMD_UNSHARE : GMEM_CMD_OFFER,
 		      gfn_to_gpa(op->at), op->n);
 	TEST_ASSERT(!run.ret && s->vcpus[op->who]->run->exit_reason == KVM_EXIT_HYPERCALL,
 		    "no hypercall exit");
@@ -380,7 +380,8 @@ static inline void do_delete(struct subject *s, unsigned int slot)
 	int ret = __gmem_set_region2(s->vm->fd, SLOT + slot, 0, 0, 0, NULL, -1, 0);
 
 	expect(ret, s->model.slots[slot].exists ? 0 : -EINVAL, "deletion");
-	s->model.slots[slot].exists = false;
+	if (!ret)
+		model_delete_slot(&s->model, slot);
 }
 
 #endif /* SELFTEST_KVM_X86_GMEM_SUBJECT_H */

@@ -90,6 +90,8 @@ static u64 serve(enum gmem_cmd_op op, u64 a, u64 b)
 		return 0;
 	case GMEM_CMD_SHARE:
 		return gmem_map_gpa_range(a, b, GMEM_MAP_DECRYPTED);
+	case GMEM_CMD_OFFER:
+		return gmem_map_gpa_range(a, b, GMEM_MAP_OFFER);
 	case GMEM_CMD_UNSHARE:
 		return gmem_map_gpa_range(a, b, GMEM_MAP_ENCRYPTED);
 	case GMEM_CMD_OUTS:
@@ -340,7 +342,7 @@ void gmem_cmd_fault(struct kvm_vcpu *vcpu, enum gmem_cmd_op op, u64 a,
 /* Leave the vCPU in the exit of its offer: convert, then gmem_resume(). */
 void gmem_guest_offer(struct kvm_vcpu *vcpu, u64 gpa, u64 pages)
 {
-	struct gmem_run run = gmem_cmd(vcpu, GMEM_CMD_SHARE, gpa, pages);
+	struct gmem_run run = gmem_cmd(vcpu, GMEM_CMD_OFFER, gpa, pages);
 
-	check_map_gpa_range(vcpu, &run, gpa, pages, GMEM_MAP_DECRYPTED);
+	check_map_gpa_range(vcpu, &run, gpa, pages, GMEM_MAP_OFFER);
 }
