@@ -24,17 +24,6 @@ struct kvm_steal_update {
 	u8 preempted;
 };
 
-/*
- * KVM's own memslots are outside the guest's memory.
- */
-static bool kvm_slot_gfn_is_private(struct kvm *kvm,
-				    const struct kvm_memory_slot *slot,
-				    gfn_t gfn)
-{
-	return !(slot && slot->id >= KVM_USER_MEM_SLOTS) &&
-	       kvm_mem_is_private(kvm, gfn);
-}
-
 /**
  * __kvm_private_unbacked - kvm_private_unbacked() of a VM with private memory
  * @vcpu: the vCPU
@@ -47,8 +36,7 @@ bool __kvm_private_unbacked(struct kvm_vcpu *vcpu, gfn_t gfn)
 {
 	struct kvm_memory_slot *slot = kvm_vcpu_gfn_to_memslot(vcpu, gfn);
 
-	return !kvm_slot_has_gmem(slot) &&
-	       kvm_slot_gfn_is_private(vcpu->kvm, slot, gfn);
+	return !kvm_slot_has_gmem(slot) && kvm_mem_is_private(vcpu->kvm, gfn);
 }
 EXPORT_SYMBOL_GPL(__kvm_private_unbacked);
 
@@ -63,8 +51,7 @@ EXPORT_SYMBOL_GPL(__kvm_private_unbacked);
 bool __kvm_emul_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
 	gfn_t gfn = gpa_to_gfn(gpa);
-	struct kvm_memory_slot *slot = kvm_vcpu_gfn_to_memslot(vcpu, gfn);
-	bool is_private = kvm_slot_gfn_is_private(vcpu->kvm, slot, gfn);
+	bool is_private = kvm_mem_is_private(vcpu->kvm, gfn);
 
 	if (!is_private && !kvm_vcpu_gmem_backs(vcpu, gpa))
 		return false;
