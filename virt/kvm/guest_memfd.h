@@ -49,8 +49,8 @@ struct kvm_gmem {
  * struct kvm_gmem_binding - a memslot's part of a file
  * @node: first and last offset in pages; in &kvm_gmem.bindings
  * @kvm: the VM
- * @gmem: the file, NULL once it has been closed.  Written under slots_lock,
- *	read under slots_lock or kvm->srcu
+ * @gmem: the file, NULL if there is none or once it has been closed.  Written
+ *	under slots_lock, read under slots_lock or kvm->srcu
  * @base_gfn: gfn at offset @node.start
  * @mmap: the file backs shared gfns, too
  *

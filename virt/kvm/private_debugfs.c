@@ -55,7 +55,7 @@ static bool kvm_map_find_in(struct kvm_map_run *run, int as_id, gfn_t gfn)
 	kvm_for_each_memslot_in_gfn_range(&iter,
 					  __kvm_memslots(run->kvm, as_id), gfn,
 					  ULONG_MAX) {
-		/* KVM's own memslots are outside the guest's memory. */
+		/* KVM's own memslots are nobody's memory. */
 		if (iter.slot->id >= KVM_USER_MEM_SLOTS)
 			continue;
 
@@ -114,7 +114,7 @@ static int kvm_map_show(struct seq_file *m, void *v)
 		   run->start << PAGE_SHIFT, run->end << PAGE_SHIFT,
 		   run->slot->as_id, run->slot->id,
 		   run->is_private ? "private" : "shared",
-		   kvm_slot_has_gmem(run->slot) ? "file" : "memory");
+		   run->slot->flags & KVM_MEM_GUEST_MEMFD ? "file" : "memory");
 	return 0;
 }
 

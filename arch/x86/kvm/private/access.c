@@ -25,22 +25,6 @@ struct kvm_steal_update {
 };
 
 /**
- * __kvm_private_unbacked - kvm_private_unbacked() of a VM with private memory
- * @vcpu: the vCPU
- * @gfn: guest frame number
- *
- * Context: kvm->srcu; may be atomic.
- * Return: as kvm_private_unbacked().
- */
-bool __kvm_private_unbacked(struct kvm_vcpu *vcpu, gfn_t gfn)
-{
-	struct kvm_memory_slot *slot = kvm_vcpu_gfn_to_memslot(vcpu, gfn);
-
-	return !kvm_slot_has_gmem(slot) && kvm_mem_is_private(vcpu->kvm, gfn);
-}
-EXPORT_SYMBOL_GPL(__kvm_private_unbacked);
-
-/**
  * __kvm_emul_memory_fault - kvm_emul_memory_fault() of a VM with private memory
  * @vcpu: the vCPU
  * @gpa: guest physical address of the access
@@ -101,8 +85,8 @@ static int kvm_steal_record(struct page *page, void *arg)
  * Context: kvm->srcu; may sleep.
  * Return: 0, or
  *
- * * -EAGAIN if the memslot has a file that does not back @gpa
- * * -EFAULT if the memslot has no file, or as kvm_gmem_access()
+ * * -EAGAIN if userspace_addr backs @gpa
+ * * -EFAULT if there is no memslot, or as kvm_gmem_access()
  * * -EHWPOISON or -ENOMEM as kvm_gmem_access()
  */
 int kvm_gmem_record_steal_time(struct kvm_vcpu *vcpu, gpa_t gpa)
@@ -157,8 +141,8 @@ static int kvm_steal_set_preempted(struct page *page, void *arg)
  * Context: kvm->srcu; a runqueue lock is held and interrupts are off.
  * Return: 0, or
  *
- * * -EAGAIN if the memslot has a file that does not back @gpa
- * * -EFAULT if the memslot has no file, or as kvm_gmem_try_access()
+ * * -EAGAIN if userspace_addr backs @gpa
+ * * -EFAULT if there is no memslot, or as kvm_gmem_try_access()
  * * -EBUSY or -EHWPOISON as kvm_gmem_try_access()
  */
 int kvm_gmem_set_preempted(struct kvm_vcpu *vcpu, gpa_t gpa)
