@@ -77,6 +77,7 @@ void kvm_prepare_memory_fault_exit(struct kvm_vcpu *vcpu, gfn_t gfn,
 
 /* private_debugfs.c */
 void kvm_private_create_debugfs(struct kvm *kvm);
+bool kvm_private_move_debugfs(struct dentry *dir);
 
 /* architecture */
 bool kvm_arch_supports_private_mem(void);
@@ -133,6 +134,11 @@ static inline void kvm_private_destroy_vm(struct kvm *kvm)
 
 static inline void kvm_private_create_debugfs(struct kvm *kvm)
 {
+}
+
+static inline bool kvm_private_move_debugfs(struct dentry *dir)
+{
+	return false;
 }
 
 static inline long kvm_private_check_extension(struct kvm *kvm, long ext)
