@@ -46,11 +46,13 @@ static inline bool kvm_mem_is_private(struct kvm *kvm, gfn_t gfn)
 }
 
 /**
- * kvm_slot_has_gmem - is the slot bound to a guest_memfd file?
+ * kvm_slot_has_gmem - may something else than userspace_addr back the slot?
  * @slot: a memslot or NULL
  *
  * Context: Any.
- * Return: true if it is, even if the file has been closed since.
+ * Return: true if the slot is bound to a guest_memfd file, even if that has been
+ * closed since; also for each slot of a VM with private memory, where nothing
+ * backs private gfns if there is no file.
  */
 static inline bool kvm_slot_has_gmem(const struct kvm_memory_slot *slot)
 {
@@ -75,6 +77,7 @@ void kvm_prepare_memory_fault_exit(struct kvm_vcpu *vcpu, gfn_t gfn,
 
 /* private_debugfs.c */
 void kvm_private_create_debugfs(struct kvm *kvm);
+bool kvm_private_move_debugfs(struct dentry *dir);
 
 /* architecture */
 bool kvm_arch_supports_private_mem(void);
@@ -131,6 +134,11 @@ static inline void kvm_private_destroy_vm(struct kvm *kvm)
 
 static inline void kvm_private_create_debugfs(struct kvm *kvm)
 {
+}
+
+static inline bool kvm_private_move_debugfs(struct dentry *dir)
+{
+	return false;
 }
 
 static inline long kvm_private_check_extension(struct kvm *kvm, long ext)

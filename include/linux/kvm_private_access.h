@@ -29,20 +29,20 @@ struct page;
 typedef int (*kvm_gmem_op_t)(struct page *page, void *arg);
 
 /**
- * kvm_gmem_cache_hva - the hva that identifies a gfn of a memslot with a file
- * @slot: a memslot with a file
+ * kvm_gmem_cache_hva - the hva that identifies a gfn
+ * @slot: a memslot
  * @gfn: guest frame number in @slot
  *
  * For caches, which must not use it to access @gfn.
  *
  * Context: Any.
- * Return: the hva, whether a file backs @gfn or not, or KVM_HVA_ERR_BAD if the
- * memslot is going away.
+ * Return: the hva, whether userspace_addr backs @gfn or not, or KVM_HVA_ERR_BAD
+ * if the memslot is going away or read-only.
  */
 static inline unsigned long kvm_gmem_cache_hva(const struct kvm_memory_slot *slot,
 					       gfn_t gfn)
 {
-	if (slot->flags & KVM_MEMSLOT_INVALID)
+	if (slot->flags & (KVM_MEMSLOT_INVALID | KVM_MEM_READONLY))
 		return KVM_HVA_ERR_BAD;
 
 	return __gfn_to_hva_memslot(slot, gfn);

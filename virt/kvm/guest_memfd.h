@@ -52,8 +52,8 @@ struct kvm_gmem {
  * @node: first and last offset in pages; in &kvm_gmem.bindings, or in
  *	&kvm_gmem.past once the memslot is gone
  * @kvm: the VM
- * @gmem: the file, NULL once it has been closed.  Written under slots_lock,
- *	read under slots_lock or kvm->srcu
+ * @gmem: the file, NULL if there is none or once it has been closed.  Written
+ *	under slots_lock, read under slots_lock or kvm->srcu
  * @base_gfn: gfn at offset @node.start
  * @mmap: the file backs shared gfns, too
  * @owner: id, constant; see guest_memfd_owner.h

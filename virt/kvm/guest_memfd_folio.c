@@ -130,8 +130,8 @@ static void kvm_gmem_note_use(const struct kvm_memory_slot *slot, gfn_t gfn,
  * @is_private: whether the gfns are private
  *
  * Context: slots_lock or kvm->srcu; may be atomic.
- * Return: true if KVM must use the file's page, false if it must use
- * userspace_addr.
+ * Return: true if KVM must use the file's page, if there is one; false if it must
+ * use userspace_addr.
  */
 bool kvm_gmem_serves(const struct kvm_memory_slot *slot, bool is_private)
 {
@@ -144,8 +144,8 @@ bool kvm_gmem_serves(const struct kvm_memory_slot *slot, bool is_private)
  * @gfn: guest frame number
  *
  * Context: slots_lock or kvm->srcu; may be atomic.
- * Return: true if KVM must use the file's page, false if it must use
- * userspace_addr.
+ * Return: true if KVM must use the file's page, if there is one; false if it must
+ * use userspace_addr.
  */
 bool kvm_gmem_backs(const struct kvm_memory_slot *slot, gfn_t gfn)
 {

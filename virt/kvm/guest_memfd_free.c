@@ -42,6 +42,8 @@ static void kvm_gmem_zap_begin(struct kvm_gmem *gmem, struct kvm_zap *zap,
 	kvm_gmem_zap_bound(gmem, zap, start, last, kvm_zap_add);
 	kvm_zap_begin(zap);
 	kvm_gmem_zap_bound(gmem, zap, start, last, kvm_zap_range);
+	/* What the guest has left in caches must not follow the pages. */
+	kvm_arch_guest_memory_reclaimed(gmem->kvm);
 }
 
 /**

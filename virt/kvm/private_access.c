@@ -9,8 +9,9 @@
  * reference outlives the lock, other than those of kvm_gmem_pin(), which are
  * counted for the conversion engine.
  *
- * Memslots without a file never get here other than to be turned away: callers
- * try userspace_addr first, which fails for every gfn that a file backs.
+ * Callers try userspace_addr first, which fails for every gfn that a file backs,
+ * and for private ones without a file.  Memslots of ordinary VMs never get here
+ * other than to be turned away.
  */
 
 #include <linux/highmem.h>
@@ -98,12 +99,12 @@ static int kvm_gmem_access_once(const struct kvm_memory_slot *slot, gfn_t gfn,
 
 /**
  * kvm_gmem_gfn_to_hva - where userspace_addr backs a gfn
- * @slot: a memslot with a file
+ * @slot: a memslot with a binding
  * @gfn: guest frame number in @slot
  * @nr_pages: where to store for how many gfns the answer holds, or NULL
  *
  * Context: slots_lock or kvm->srcu; may be atomic.
- * Return: the hva, or KVM_HVA_ERR_BAD if the file backs @gfn.
+ * Return: the hva, or KVM_HVA_ERR_BAD if the file backs @gfn, or nothing does.
  */
 unsigned long kvm_gmem_gfn_to_hva(const struct kvm_memory_slot *slot, gfn_t gfn,
 				  gfn_t *nr_pages)
@@ -119,7 +120,7 @@ unsigned long kvm_gmem_gfn_to_hva(const struct kvm_memory_slot *slot, gfn_t gfn,
 
 /**
  * kvm_gmem_access - let a function touch the page of a gfn
- * @slot: memslot that contains @gfn, bound to a file
+ * @slot: memslot that contains @gfn, with a binding
  * @gfn: guest frame number
  * @op: called with the page
  * @arg: its second argument
@@ -129,9 +130,9 @@ unsigned long kvm_gmem_gfn_to_hva(const struct kvm_memory_slot *slot, gfn_t gfn,
  * Context: slots_lock or kvm->srcu; may sleep.
  * Return: what @op returns, or, without a call of @op,
  *
- * * -EAGAIN if the file does not back @gfn, userspace_addr does
- * * -EFAULT if the file has been closed, or if the backend does not let the
- *   kernel access private memory
+ * * -EAGAIN if userspace_addr backs @gfn
+ * * -EFAULT if there is no file that could back @gfn, or if the backend does not
+ *   let the kernel access private memory
  * * -EHWPOISON if the page is poisoned
  * * -ENOMEM if there is no memory
  */
@@ -154,7 +155,7 @@ int kvm_gmem_access(const struct kvm_memory_slot *slot, gfn_t gfn,
 
 /**
  * kvm_gmem_try_access - kvm_gmem_access() for the scheduler's callbacks
- * @slot: memslot that contains @gfn, bound to a file
+ * @slot: memslot that contains @gfn, with a binding
  * @gfn: guest frame number
  * @op: as for kvm_gmem_access()
  * @arg: its second argument
@@ -327,10 +328,8 @@ int kvm_gmem_read(const struct kvm_memory_slot *slot, gfn_t gfn, void *data,
  * @offset: first byte in the page
  * @len: number of bytes, up to the end of the page
  *
- * Memslots with a file do not log dirty pages.
- *
  * Context: slots_lock or kvm->srcu; may sleep.
- * Return: as kvm_gmem_read().
+ * Return: as kvm_gmem_read(); -EFAULT also if @slot is read-only.
  */
 int kvm_gmem_write(const struct kvm_memory_slot *slot, gfn_t gfn,
 		   const void *data, int offset, int len)
@@ -341,8 +340,15 @@ int kvm_gmem_write(const struct kvm_memory_slot *slot, gfn_t gfn,
 		.len = len,
 		.write = true,
 	};
+	int r;
 
-	return kvm_gmem_copy(slot, gfn, &copy);
+	if (kvm_slot_is_readonly(slot))
+		return -EFAULT;
+
+	r = kvm_gmem_copy(slot, gfn, &copy);
+	if (!r)
+		mark_page_dirty_in_slot(slot->gmem->kvm, slot, gfn);
+	return r;
 }
 
 /**
@@ -383,12 +389,12 @@ int kvm_gmem_read_atomic(const struct kvm_memory_slot *slot, gfn_t gfn,
 }
 
 /**
- * kvm_vcpu_gmem_backs - does a file back a gpa of a vCPU right now?
+ * kvm_vcpu_gmem_backs - must KVM keep away from userspace_addr right now?
  * @vcpu: the vCPU
  * @gpa: guest physical address
  *
  * Context: kvm->srcu; may be atomic.
- * Return: true if so.
+ * Return: true if a file backs the gpa, or nothing does because it is private.
  */
 bool kvm_vcpu_gmem_backs(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
@@ -408,8 +414,8 @@ bool kvm_vcpu_gmem_backs(struct kvm_vcpu *vcpu, gpa_t gpa)
  * Context: kvm->srcu; may sleep.
  * Return: 0, or
  *
- * * -EAGAIN if the memslot has a file that does not back @gpa
- * * -EFAULT if the memslot has no file, or as kvm_gmem_access()
+ * * -EAGAIN if userspace_addr backs @gpa
+ * * -EFAULT if the memslot has no binding, or as kvm_gmem_access()
  * * -EHWPOISON or -ENOMEM as kvm_gmem_access()
  */
 int kvm_vcpu_gmem_read(struct kvm_vcpu *vcpu, gpa_t gpa, void *data, int len)
@@ -470,7 +476,7 @@ static int kvm_gmem_exchange_page(struct page *page, void *arg)
  * * 0 if the value has been exchanged
  * * 1 if it was not @old, or if the file has ceased to back @gpa: the caller
  *   must start over
- * * -EFAULT if the memslot has no file, or as kvm_gmem_access()
+ * * -EFAULT if the memslot has no file or is read-only, or as kvm_gmem_access()
  * * -EHWPOISON or -ENOMEM as kvm_gmem_access()
  */
 int kvm_vcpu_gmem_cmpxchg(struct kvm_vcpu *vcpu, gpa_t gpa, const void *old,
@@ -486,7 +492,7 @@ int kvm_vcpu_gmem_cmpxchg(struct kvm_vcpu *vcpu, gpa_t gpa, const void *old,
 	};
 	int r;
 
-	if (!kvm_gmem_slot_usable(slot) ||
+	if (!kvm_gmem_slot_usable(slot) || kvm_slot_is_readonly(slot) ||
 	    WARN_ON_ONCE(exchange.offset + len > PAGE_SIZE))
 		return -EFAULT;
 

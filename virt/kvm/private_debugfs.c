@@ -9,7 +9,9 @@
  * is bound to a guest_memfd file.
  */
 
+#include <linux/dcache.h>
 #include <linux/debugfs.h>
+#include <linux/limits.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 
@@ -55,7 +57,7 @@ static bool kvm_map_find_in(struct kvm_map_run *run, int as_id, gfn_t gfn)
 	kvm_for_each_memslot_in_gfn_range(&iter,
 					  __kvm_memslots(run->kvm, as_id), gfn,
 					  ULONG_MAX) {
-		/* KVM's own memslots are outside the guest's memory. */
+		/* KVM's own memslots are nobody's memory. */
 		if (iter.slot->id >= KVM_USER_MEM_SLOTS)
 			continue;
 
@@ -114,7 +116,7 @@ static int kvm_map_show(struct seq_file *m, void *v)
 		   run->start << PAGE_SHIFT, run->end << PAGE_SHIFT,
 		   run->slot->as_id, run->slot->id,
 		   run->is_private ? "private" : "shared",
-		   kvm_slot_has_gmem(run->slot) ? "file" : "memory");
+		   run->slot->flags & KVM_MEM_GUEST_MEMFD ? "file" : "memory");
 	return 0;
 }
 
@@ -167,4 +169,52 @@ void kvm_private_create_debugfs(struct kvm *kvm)
 {
 	debugfs_create_file("gmem_map", 0400, kvm->debugfs_dentry, kvm,
 			    &kvm_map_fops);
+}
+
+/*
+ * The reference keeps the VM from removing the directory.
+ */
+static struct kvm *kvm_get_by_debugfs(const struct dentry *dir)
+{
+	struct kvm *kvm, *found = NULL;
+
+	mutex_lock(&kvm_lock);
+	list_for_each_entry(kvm, &vm_list, vm_list) {
+		if (kvm->debugfs_dentry == dir && kvm_get_kvm_safe(kvm)) {
+			found = kvm;
+			break;
+		}
+	}
+	mutex_unlock(&kvm_lock);
+
+	return found;
+}
+
+/**
+ * kvm_private_move_debugfs - make room for the directory of a new VM
+ * @dir: what is at its place
+ *
+ * A VM outlives its descriptor as long as it has files or vCPUs, and the next VM
+ * gets the descriptor's number.  The older directory goes on as NAME.COUNT; what
+ * is open in it stays so.
+ *
+ * Context: serialised by the caller; may sleep.
+ * Return: true if @dir has another name now; false if its VM is going away, and
+ * the directory with it.
+ */
+bool kvm_private_move_debugfs(struct dentry *dir)
+{
+	struct kvm *kvm = kvm_get_by_debugfs(dir);
+	static unsigned int count;
+	char name[NAME_MAX];
+	struct dentry *moved;
+
+	if (!kvm)
+		return false;
+
+	snprintf(name, sizeof(name), "%pd.%u", dir, ++count);
+	moved = debugfs_rename(kvm_debugfs_dir, dir, kvm_debugfs_dir, name);
+	kvm_put_kvm(kvm);
+
+	return !IS_ERR(moved);
 }

@@ -11,6 +11,11 @@ static inline bool kvm_gmem_slot_usable(const struct kvm_memory_slot *slot)
 	return kvm_slot_has_gmem(slot) && !(slot->flags & KVM_MEMSLOT_INVALID);
 }
 
+static inline bool kvm_slot_is_readonly(const struct kvm_memory_slot *slot)
+{
+	return slot && slot->flags & KVM_MEM_READONLY;
+}
+
 /*
  * Decide once whether an access goes to the file: 0 if so, -EAGAIN if it goes
  * to userspace_addr, -EFAULT if the backend does not let the kernel access

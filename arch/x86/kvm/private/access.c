@@ -24,34 +24,6 @@ struct kvm_steal_update {
 	u8 preempted;
 };
 
-/*
- * KVM's own memslots are outside the guest's memory.
- */
-static bool kvm_slot_gfn_is_private(struct kvm *kvm,
-				    const struct kvm_memory_slot *slot,
-				    gfn_t gfn)
-{
-	return !(slot && slot->id >= KVM_USER_MEM_SLOTS) &&
-	       kvm_mem_is_private(kvm, gfn);
-}
-
-/**
- * __kvm_private_unbacked - kvm_private_unbacked() of a VM with private memory
- * @vcpu: the vCPU
- * @gfn: guest frame number
- *
- * Context: kvm->srcu; may be atomic.
- * Return: as kvm_private_unbacked().
- */
-bool __kvm_private_unbacked(struct kvm_vcpu *vcpu, gfn_t gfn)
-{
-	struct kvm_memory_slot *slot = kvm_vcpu_gfn_to_memslot(vcpu, gfn);
-
-	return !kvm_slot_has_gmem(slot) &&
-	       kvm_slot_gfn_is_private(vcpu->kvm, slot, gfn);
-}
-EXPORT_SYMBOL_GPL(__kvm_private_unbacked);
-
 /**
  * __kvm_emul_memory_fault - kvm_emul_memory_fault() of a VM with private memory
  * @vcpu: the vCPU
@@ -63,8 +35,7 @@ EXPORT_SYMBOL_GPL(__kvm_private_unbacked);
 bool __kvm_emul_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
 	gfn_t gfn = gpa_to_gfn(gpa);
-	struct kvm_memory_slot *slot = kvm_vcpu_gfn_to_memslot(vcpu, gfn);
-	bool is_private = kvm_slot_gfn_is_private(vcpu->kvm, slot, gfn);
+	bool is_private = kvm_mem_is_private(vcpu->kvm, gfn);
 
 	if (!is_private && !kvm_vcpu_gmem_backs(vcpu, gpa))
 		return false;
@@ -114,8 +85,8 @@ static int kvm_steal_record(struct page *page, void *arg)
  * Context: kvm->srcu; may sleep.
  * Return: 0, or
  *
- * * -EAGAIN if the memslot has a file that does not back @gpa
- * * -EFAULT if the memslot has no file, or as kvm_gmem_access()
+ * * -EAGAIN if userspace_addr backs @gpa
+ * * -EFAULT if there is no memslot, or as kvm_gmem_access()
  * * -EHWPOISON or -ENOMEM as kvm_gmem_access()
  */
 int kvm_gmem_record_steal_time(struct kvm_vcpu *vcpu, gpa_t gpa)
@@ -170,8 +141,8 @@ static int kvm_steal_set_preempted(struct page *page, void *arg)
  * Context: kvm->srcu; a runqueue lock is held and interrupts are off.
  * Return: 0, or
  *
- * * -EAGAIN if the memslot has a file that does not back @gpa
- * * -EFAULT if the memslot has no file, or as kvm_gmem_try_access()
+ * * -EAGAIN if userspace_addr backs @gpa
+ * * -EFAULT if there is no memslot, or as kvm_gmem_try_access()
  * * -EBUSY or -EHWPOISON as kvm_gmem_try_access()
  */
 int kvm_gmem_set_preempted(struct kvm_vcpu *vcpu, gpa_t gpa)

@@ -13,17 +13,11 @@
 #ifdef CONFIG_KVM_GUEST_MEMFD
 
 /* access.c */
-bool __kvm_private_unbacked(struct kvm_vcpu *vcpu, gfn_t gfn);
 bool __kvm_emul_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa);
 int kvm_gmem_record_steal_time(struct kvm_vcpu *vcpu, gpa_t gpa);
 int kvm_gmem_set_preempted(struct kvm_vcpu *vcpu, gpa_t gpa);
 
 #else /* !CONFIG_KVM_GUEST_MEMFD */
-
-static inline bool __kvm_private_unbacked(struct kvm_vcpu *vcpu, gfn_t gfn)
-{
-	return false;
-}
 
 static inline bool __kvm_emul_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
@@ -43,19 +37,21 @@ static inline int kvm_gmem_set_preempted(struct kvm_vcpu *vcpu, gpa_t gpa)
 #endif /* CONFIG_KVM_GUEST_MEMFD */
 
 /**
- * kvm_private_unbacked - is a gfn private, with nothing to back it?
+ * kvm_steal_mark_dirty - log the page of steal time after a write to it
  * @vcpu: the vCPU
- * @gfn: guest frame number
  *
- * Neither a device nor userspace_addr stands for such a gfn.
+ * The cache has no memslot if userspace_addr had to be asked for.
  *
  * Context: kvm->srcu; may be atomic.
- * Return: true if it is private, and outside all memslots with a file.
  */
-static inline bool kvm_private_unbacked(struct kvm_vcpu *vcpu, gfn_t gfn)
+static inline void kvm_steal_mark_dirty(struct kvm_vcpu *vcpu)
 {
-	return kvm_has_private_mem(vcpu->kvm) &&
-	       __kvm_private_unbacked(vcpu, gfn);
+	struct gfn_to_hva_cache *ghc = &vcpu->arch.st.cache;
+	gfn_t gfn = gpa_to_gfn(ghc->gpa);
+
+	mark_page_dirty_in_slot(vcpu->kvm,
+				ghc->memslot ?: gfn_to_memslot(vcpu->kvm, gfn),
+				gfn);
 }
 
 /**

@@ -49,7 +49,9 @@ static int kvm_private_faultin_file(struct kvm_vcpu *vcpu,
  * @vcpu: the vCPU
  * @fault: the fault, its MMU sequence sampled, its memslot visible or NULL
  *
- * This is where a fault decides, once, whether it is private.
+ * This is where a fault decides, once, whether it is private.  KVM's own memslots
+ * are no exception: userspace chooses where two of them lie, and has all of them
+ * mapped.
  *
  * Context: kvm->srcu; may sleep.
  * Return:
@@ -63,10 +65,6 @@ static int kvm_private_faultin_file(struct kvm_vcpu *vcpu,
 int __kvm_private_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
 {
 	const struct kvm_memory_slot *slot = fault->slot;
-
-	/* KVM's own memslots are outside the guest's memory. */
-	if (slot && slot->id >= KVM_USER_MEM_SLOTS)
-		return RET_PF_INVALID;
 
 	fault->is_private = kvm_mem_is_private(vcpu->kvm, fault->gfn);
 
@@ -123,7 +121,7 @@ void __kvm_private_assert_fault(struct kvm_vcpu *vcpu,
 {
 	lockdep_assert_held(&vcpu->kvm->mmu_lock);
 
-	if (!fault->slot || fault->slot->id >= KVM_USER_MEM_SLOTS)
+	if (!fault->slot)
 		return;
 
 	WARN_ON_ONCE(fault->is_private !=

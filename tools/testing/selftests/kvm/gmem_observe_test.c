@@ -4,6 +4,7 @@
  * statistics, gmem_map in debugfs and tracepoints.
  */
 #define _GNU_SOURCE
+#include <glob.h>
 #include <limits.h>
 
 #include "gmem_harness.h"
@@ -221,6 +222,63 @@ GMEM_TEST(map_outlives_its_vm)
 	close(vm);
 	ASSERT_EQ(read(map, text, sizeof(text)), 0);
 	ASSERT_OK(close(map));
+	ASSERT_ERRNO(open(path, O_RDONLY), ENOENT);
+}
+
+#define OLD_LINE	"0000000000100000-0000000000101000 0:3 shared file\n"
+#define NEW_LINE	"0000000000200000-0000000000201000 0:4 shared memory\n"
+
+/* The only map of this process whose VM has no descriptor any more */
+static void assert_moved_map(int vm, const char *expected)
+{
+	char pattern[PATH_MAX], text[512];
+	glob_t found;
+
+	snprintf(pattern, sizeof(pattern), "/sys/kernel/debug/kvm/%d-%d.*/gmem_map", getpid(), vm);
+	TEST_ASSERT(!glob(pattern, 0, NULL, &found) == !!expected, "%s", pattern);
+	if (!expected)
+		return;
+	ASSERT_EQ(found.gl_pathc, 1);
+	gmem_read_knob(found.gl_pathv[0], text, sizeof(text));
+	TEST_ASSERT(!strcmp(text, expected), "%s: %s", found.gl_pathv[0], text);
+}
+
+static int vm_with_a_slot(int kvm, u32 slot, u64 gpa, int *file)
+{
+	int vm = ioctl(kvm, KVM_CREATE_VM, KVM_X86_SW_PROTECTED_VM);
+
+	TEST_ASSERT(vm >= 0, "KVM_CREATE_VM: %s", strerror(errno));
+	if (file)
+		*file = gmem_create(vm, PG, 0);
+	gmem_set_region2(vm, slot, file ? KVM_MEM_GUEST_MEMFD : 0, gpa, PG, gmem_mmap_anon(PG),
+			 file ? *file : -1, 0);
+	return vm;
+}
+
+/* A file keeps its VM, whose descriptor's number the next VM gets. */
+GMEM_TEST(map_of_a_second_vm)
+{
+	int kvm = open_kvm_dev_path_or_exit(), file, map, vm;
+	char path[PATH_MAX], text[512] = {};
+
+	vm = vm_with_a_slot(kvm, 3, 0x100000, &file);
+	map_path(vm, path, sizeof(path));
+	map = open(path, O_RDONLY);
+	close(vm);
+	ASSERT_EQ(vm_with_a_slot(kvm, 4, 0x200000, NULL), vm);
+
+	gmem_read_knob(path, text, sizeof(text));
+	TEST_ASSERT(!strcmp(text, NEW_LINE), "%s: %s", path, text);
+	assert_moved_map(vm, OLD_LINE);
+	memset(text, 0, sizeof(text));
+	TEST_ASSERT(read(map, text, sizeof(text)) > 0 && !strcmp(text, OLD_LINE),
+		    "the open map: %s", text);
+	close(map);
+	close(file);
+	assert_moved_map(vm, NULL);
+	gmem_read_knob(path, text, sizeof(text));
+	TEST_ASSERT(!strcmp(text, NEW_LINE), "%s: %s", path, text);
+	close(vm);
 	ASSERT_ERRNO(open(path, O_RDONLY), ENOENT);
 }
 

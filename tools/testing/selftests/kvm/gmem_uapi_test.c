@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 
 #include "gmem_harness.h"
+#include "gmem_knob.h"
 #include "gmem_util.h"
 
 #define PG	4096ULL
@@ -131,6 +132,18 @@ GMEM_TEST(vm_types)
 	}
 	ASSERT_ERRNO(ioctl(kvm_fd, KVM_CREATE_VM, 1UL << 32), EINVAL);
 	ASSERT_ERRNO(ioctl(kvm_fd, KVM_CREATE_VM, (1UL << 32) | 1), EINVAL);
+}
+
+/* Without SEV, type 1 has no more of it than other types. */
+GMEM_TEST(no_encryption_besides)
+{
+	struct kvm_sev_cmd cmd = { .id = KVM_SEV_INIT, .sev_fd = -1 };
+	char sev[8] = "N";
+
+	if (!access("/sys/module/kvm_amd/parameters/sev", R_OK))
+		gmem_read_knob("/sys/module/kvm_amd/parameters/sev", sev, sizeof(sev));
+	ASSERT_ERRNO(ioctl(gmem_vm_open(KVM_X86_SW_PROTECTED_VM), KVM_MEMORY_ENCRYPT_OP, &cmd),
+		     sev[0] == 'Y' ? EINVAL : ENOTTY);
 }
 
 GMEM_TEST(region_copy)
