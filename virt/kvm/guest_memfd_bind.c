@@ -5,6 +5,10 @@
  * A memslot gets its binding before it becomes visible and keeps it until it is
  * freed.  Closing the file takes the file away from the binding, not the
  * binding from the memslot.
+ *
+ * In a VM with private memory, a memslot without a file is like one whose file
+ * has been closed: it has a binding, so that whoever looks for a page asks for
+ * the attributes first.
  */
 
 #include <linux/file.h>
@@ -48,6 +52,20 @@ static int kvm_gmem_attach(struct kvm_memory_slot *slot, struct kvm_gmem *gmem,
 	return 0;
 }
 
+static int kvm_gmem_attach_nothing(struct kvm_memory_slot *slot, struct kvm *kvm)
+{
+	struct kvm_gmem_binding *binding;
+
+	binding = kzalloc(sizeof(*binding), GFP_KERNEL_ACCOUNT);
+	if (!binding)
+		return -ENOMEM;
+
+	RB_CLEAR_NODE(&binding->node.rb);
+	binding->kvm = kvm;
+	slot->gmem = binding;
+	return 0;
+}
+
 /**
  * kvm_gmem_prepare_slot - look up the file of a new memslot
  * @kvm: the VM
@@ -73,7 +91,8 @@ int kvm_gmem_prepare_slot(struct kvm *kvm, struct kvm_memory_slot *slot,
 	lockdep_assert_held(&kvm->slots_lock);
 
 	if (!(mem->flags & KVM_MEM_GUEST_MEMFD))
-		return 0;
+		return kvm_has_private_mem(kvm) ?
+		       kvm_gmem_attach_nothing(slot, kvm) : 0;
 
 	file = fget(mem->guest_memfd);
 	if (!file)
@@ -148,7 +167,7 @@ int kvm_gmem_bind(struct kvm *kvm, struct kvm_memory_slot *slot)
 
 	lockdep_assert_held(&kvm->slots_lock);
 
-	if (!slot->gmem) {
+	if (!slot->gmem || !slot->gmem->gmem) {
 		kvm_gmem_forget_gfns(kvm, slot->base_gfn,
 				     slot->base_gfn + slot->npages);
 		return 0;
