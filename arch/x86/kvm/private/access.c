@@ -25,6 +25,20 @@ struct kvm_steal_update {
 };
 
 /**
+ * __kvm_gpa_is_private - kvm_gpa_is_private() of a VM with private memory
+ * @vcpu: the vCPU
+ * @gpa: guest physical address
+ *
+ * Context: Any; takes no lock.
+ * Return: as kvm_gpa_is_private().
+ */
+bool __kvm_gpa_is_private(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	return kvm_mem_is_private(vcpu->kvm, gpa_to_gfn(gpa));
+}
+EXPORT_SYMBOL_GPL(__kvm_gpa_is_private);
+
+/**
  * __kvm_emul_memory_fault - kvm_emul_memory_fault() of a VM with private memory
  * @vcpu: the vCPU
  * @gpa: guest physical address of the access

@@ -13,11 +13,17 @@
 #ifdef CONFIG_KVM_GUEST_MEMFD
 
 /* access.c */
+bool __kvm_gpa_is_private(struct kvm_vcpu *vcpu, gpa_t gpa);
 bool __kvm_emul_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa);
 int kvm_gmem_record_steal_time(struct kvm_vcpu *vcpu, gpa_t gpa);
 int kvm_gmem_set_preempted(struct kvm_vcpu *vcpu, gpa_t gpa);
 
 #else /* !CONFIG_KVM_GUEST_MEMFD */
+
+static inline bool __kvm_gpa_is_private(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	return false;
+}
 
 static inline bool __kvm_emul_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
@@ -35,6 +41,19 @@ static inline int kvm_gmem_set_preempted(struct kvm_vcpu *vcpu, gpa_t gpa)
 }
 
 #endif /* CONFIG_KVM_GUEST_MEMFD */
+
+/**
+ * kvm_gpa_is_private - kvm_mem_is_private() for the vendor modules
+ * @vcpu: the vCPU
+ * @gpa: guest physical address
+ *
+ * Context: Any; takes no lock.
+ * Return: true if the gpa is private.
+ */
+static inline bool kvm_gpa_is_private(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	return kvm_has_private_mem(vcpu->kvm) && __kvm_gpa_is_private(vcpu, gpa);
+}
 
 /**
  * kvm_steal_mark_dirty - log the page of steal time after a write to it

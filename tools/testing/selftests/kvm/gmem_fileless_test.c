@@ -193,7 +193,12 @@ static void guest_with_an_apic(void)
 /* Let the guest set a register, and KVM do what follows from it. */
 static void set_msr(const struct world *w, u32 msr, u64 value)
 {
-	gmem_cmd_result(w->vcpu, GMEM_CMD_WRMSR, msr, value);
+	struct gmem_run run = gmem_cmd(w->vcpu, GMEM_CMD_WRMSR, msr, value);
+
+	/* Userspace is told of some of Hyper-V's. */
+	if (w->vcpu->run->exit_reason == KVM_EXIT_HYPERV)
+		run = gmem_run(w->vcpu);
+	ASSERT_EQ(run.exit, GMEM_EXIT_SYNC);
 	gmem_cmd_result(w->vcpu, GMEM_CMD_WRMSR, MSR_IA32_CR_PAT, 0x0007040600070406ULL);
 }
 
