@@ -52,7 +52,7 @@ class Context:
 
     def __init__(self, top, tree, out, results, base="base"):
         self.top, self.tree, self.out, self.results, self.base = top, tree, out, results, base
-        self.new, self.hooked = [], []
+        self.new, self.hooked, self.notes = [], [], []
         listing = self.git("diff", "--name-status", "--no-renames", base)
         for line in listing.splitlines():
             status, name = line.split("\t", 1)
@@ -74,6 +74,10 @@ class Context:
 
     def touched(self):
         return {*self.new, *self.hooked}
+
+    def note(self, line):
+        """Say a line that is no complaint, with the result of the running gate."""
+        self.notes.append(line)
 
     def log(self, name, content):
         (self.results / name).write_text(content)

@@ -403,8 +403,9 @@ class Broken(unittest.TestCase):
     def test_coccicheck(self):
         bad = SPDX + "int f(struct a *p)\n{\n\tif (!p)\n\t\treturn p->x;;\n\treturn 0;\n}\n" \
             "\nint g(void)\n{\n\treturn 1 1;\n}\n"
-        stock = [p for p in gates.stock_rules(self.TREE) if p.stem in ("deref_null", "semicolon")]
-        with unittest.mock.patch.object(gates, "stock_rules", lambda tree: stock):
+        stock = [p for p in gates.stock_rules(self.TREE)[0]
+                 if p.stem in ("deref_null", "semicolon")]
+        with unittest.mock.patch.object(gates, "stock_rules", lambda tree: (stock, [])):
             found = "\n".join(self.complaints(gates.coccicheck, {"virt/kvm/a.c": bad}))
         self.assertIn("null: virt/kvm/a.c:5", found.replace("deref_", ""))
         self.assertIn("semicolon: virt/kvm/a.c:5", found)
@@ -413,6 +414,19 @@ class Broken(unittest.TestCase):
 
 
 class Rules(unittest.TestCase):
+    def test_stock_rules_need_no_compiler(self):
+        with tempfile.TemporaryDirectory() as folder:
+            rules = Path(folder, "scripts/coccinelle/api")
+            rules.mkdir(parents=True)
+            for name, content in (("a", "virtual report\n@script:python depends on report@\n"),
+                                  ("b", "virtual report\n@initialize:ocaml@\n@@\n"),
+                                  ("c", "virtual context,report\n@script:ocaml r@\n"),
+                                  ("d", "virtual patch\n@script:ocaml@\n")):
+                (rules / f"{name}.cocci").write_text(content)
+            run, left = gates.stock_rules(Path(folder))
+            self.assertEqual("".join(p.stem for p in run), "a")
+            self.assertEqual("".join(p.stem for p in left), "bc")
+
     def test_each_has_header_and_example(self):
         for rule in gates.CHECKS.glob("*.cocci"):
             head = rule.read_text()
@@ -479,17 +493,21 @@ class Command(unittest.TestCase):
         said, results = [], {"house": ([], "ok 1 house"), "docs": (["x:1: bad"], "not ok 2 docs")}
 
         def gate(name):
-            return (GATES[name][0], lambda ctx: results[name][0], "")
+            def complaints(ctx):
+                ctx.notes.append(f"{name} left x out")
+                return results[name][0]
+            return (GATES[name][0], complaints, "")
 
         GATES = dict(lint.GATES)
         with tempfile.TemporaryDirectory() as folder:
             args.results = Path(folder)
             with unittest.mock.patch.multiple(
-                    lint, say=lambda text, end="": said.append(text), Context=unittest.mock.Mock(),
+                    lint, say=lambda text, end="": said.append(text),
+                    Context=unittest.mock.Mock(return_value=unittest.mock.Mock(notes=[])),
                     GATES={name: gate(name) for name in results}):
                 self.assertEqual(lint.lint(args), GATES["docs"][0])
-        self.assertEqual(said, ["KTAP version 1\n1..2", "ok 1 house",
-                                "# x:1: bad\nnot ok 2 docs"])
+        self.assertEqual(said, ["KTAP version 1\n1..2", "# house left x out\nok 1 house",
+                                "# x:1: bad\n# docs left x out\nnot ok 2 docs"])
 
     def test_help_names_each_gate(self):
         said = self.run_lint("-h").stdout
