@@ -6,6 +6,7 @@ import contextlib
 import io
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 from script import load
@@ -40,6 +41,13 @@ class GuestTests(unittest.TestCase):
     def test_status_counts(self):
         for rc in (1, 3, 5, 6, 7):
             self.assertTrue(self.problem("private", report("private", *GOOD, rc=rc)))
+
+    def test_end_is_named(self):
+        for said in ("stopped: the guest has not ended in 300 s",
+                     "guest crashed: triple fault (vCPU 1, rip 0x12)"):
+            lines = report("private", *GOOD, rc=5)
+            lines.insert(-1, f"gmem-vmm: {said}")
+            self.assertEqual(self.problem("private", lines), said)
 
     def test_unexpected_round(self):
         bad = GOOD[1].replace("EFAULT -> ok", "read -> FAILED")
@@ -104,17 +112,76 @@ class RunTests(unittest.TestCase):
         self.assertEqual(caught.exception.cause, "a cause")
         self.assertIn("why", caught.exception.log.read_text())
 
-    def test_silence_and_total(self):
+    def watch(self, *lines):
         watch = demo.Watch(self.dir)
         self.addCleanup(watch.out.close)
-        self.assertIsNone(watch.stuck())
-        watch.heard -= demo.SILENCE + 1
-        self.assertIn("no output", watch.stuck())
+        self.feed(watch, *lines)
+        return watch
+
+    def feed(self, watch, *lines):
         with contextlib.redirect_stdout(io.StringIO()):
-            watch.feed(b"alive\n")
+            watch.feed("".join(line + "\n" for line in lines).encode())
+
+    def age(self, watch, seconds):
+        """Let time pass in which nobody says a word."""
+        watch.start -= seconds
+        watch.host -= seconds
+        watch.progress -= seconds
+
+    def test_silent_host(self):
+        watch = self.watch("@@@ begin private", "guest: booting")
+        self.age(watch, demo.SILENCE - 1)
         self.assertIsNone(watch.stuck())
+        self.age(watch, 2)
+        stop = watch.stuck()
+        self.assertEqual((stop.status, stop.log), (demo.ERROR, self.dir / "console.log"))
+        self.assertEqual(stop.what, f"no sign of life from the emulated host for {demo.SILENCE} s, "
+                                    "in the private guest")
+
+    def test_silent_guest(self):
+        watch = self.watch("@@@ begin control", "@@@ end control rc=0", "@@@ begin private")
+        self.age(watch, demo.SILENCE + 1)
+        self.feed(watch, "@@@ alive")
+        stop = watch.stuck()
+        self.assertEqual((stop.status, stop.log), (demo.ERROR, self.dir / "report.log"))
+        self.assertEqual(stop.what, f"no sign of life from the private guest for {demo.SILENCE} s, "
+                                    "while its host is alive")
+        self.feed(watch, "guest: a word")
+        self.assertIsNone(watch.stuck())
+        self.assertNotIn("@@@ alive", watch.lines)
+        self.assertIn("@@@ alive", (self.dir / "report.log").read_text())
+
+    def test_no_guest_to_be_silent(self):
+        watch = self.watch("@@@ begin control", "@@@ end control rc=0")
+        self.age(watch, demo.SILENCE + 1)
+        self.feed(watch, "@@@ alive")
+        self.assertIsNone(watch.stuck())
+
+    def test_total(self):
+        watch = self.watch()
         watch.start -= demo.TOTAL + 1
-        self.assertIn("not finished", watch.stuck())
+        self.assertIn("not finished", watch.stuck().what)
+
+    def test_silence_is_said_in_one_line(self):
+        """A machine that ends nothing is killed, and what is said names its log."""
+        machine = ["sh", "-c", "echo '@@@ begin private'; exec sleep 100"]
+        said = io.StringIO()
+        with unittest.mock.patch.multiple(demo, SILENCE=0.5, BUILD=self.dir), \
+                unittest.mock.patch.object(demo, "everything", lambda args, run:
+                                           demo.watch_qemu(machine, args.results)), \
+                contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(demo.main([]), demo.ERROR)
+        self.assertRegex(said.getvalue(), r"\ndemo: no sign of life from the emulated host for "
+                                          r"0.5 s, in the private guest; log: \S+/console.log\n")
+
+    def test_one_processor(self):
+        """QEMU delivers interrupts twice to whole guests on several ones."""
+        args = demo.parse(["--cpus", "2"])
+        for accel in ("tcg", "kvm"):
+            args.accel = accel
+            words = demo.qemu_command(args, "initrd")
+            self.assertEqual(words[words.index("-smp") + 1], "1")
+            self.assertIn("demo.cpus=2", words[words.index("-append") + 1])
 
     def test_stamp_follows_contents(self):
         (self.dir / "src").mkdir()
