@@ -13,7 +13,7 @@ NAMES	?=
 INITRD	:= $(OUT)/shell.cpio.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-more tree refresh series hooks rebase build demo check quick lint baseline lookups cross bisect deb mutate fuzz kcsan shell bench clean
+.PHONY: help setup setup-more tree refresh series hooks rebase build demo check quick lint baseline lookups cross bare bisect deb mutate fuzz kcsan shell bench clean
 
 help:
 	@echo 'First:'
@@ -26,6 +26,7 @@ help:
 	@echo '  make baseline  every general KVM selftest, unpatched kernel against ours'
 	@echo '  make lookups   guests in memory of every kind: arm64, and what the unpatched kernel refuses'
 	@echo '  make cross     KVM for riscv64, powerpc, s390 and MIPS builds'
+	@echo '  make bare      quick and lint in a Debian 12 with what make setup installs alone'
 	@echo '  make bisect    every prefix of the series: builds, warnings, style (1 h)'
 	@echo '  make mutate    one fault at a time: is it noticed? (NAMES="GLOB...", 1 h)'
 	@echo '  make fuzz      a million random operations against a model (30 min)'
@@ -83,6 +84,9 @@ baseline: setup-more tree
 cross: setup-more tree
 	@scripts/cross
 
+bare: setup-more
+	@scripts/bare
+
 lookups: setup-more tree
 	@scripts/lookups
 
@@ -105,4 +109,4 @@ bench: setup
 	@scripts/bench
 
 clean:
-	rm -rf .build/o-* .build/lint-* .build/bench .build/bisect .build/baseline .build/deb .build/mutate .build/linux-6.12 .build/results
+	rm -rf .build/o-* .build/lint-* .build/bench .build/bisect .build/baseline .build/deb .build/mutate .build/bare .build/linux-6.12 .build/results
