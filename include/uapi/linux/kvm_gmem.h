@@ -3,7 +3,8 @@
 #define _UAPI_LINUX_KVM_GMEM_H
 
 /*
- * Private guest memory.  Included by <linux/kvm.h>, never directly.
+ * Private guest memory.  Included by <linux/kvm.h>; programs include it
+ * themselves only beside headers of a kernel that lacks it.
  *
  * Everything up to "Extensions" has the name, number, size and layout that
  * mainline Linux uses.
