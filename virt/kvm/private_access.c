@@ -9,9 +9,8 @@
  * reference outlives the lock, other than those of kvm_gmem_pin(), which are
  * counted for the conversion engine.
  *
- * Callers try userspace_addr first, which fails for every gfn that a file backs,
- * and for private ones without a file.  Memslots of ordinary VMs never get here
- * other than to be turned away.
+ * Callers try userspace_addr first, which fails for gfns that a file backs, and
+ * for private ones without a file.  Memslots without a binding are turned away.
  */
 
 #include <linux/highmem.h>
