@@ -221,17 +221,9 @@ static inline void model_tick(struct model *m, unsigned int v)
 {
 	unsigned int gfn = m->clocks[v] - 1;
 	struct model_place place;
-	struct model_slot *slot;
 
 	if (!m->clocks[v])
 		return;
-
-	/* KVM does not look at the attributes of slots that never had a file. */
-	slot = model_slot_at(m, gfn);
-	if (slot && slot->file == MODEL_NO_FILE && !slot->closed) {
-		slot->memory[gfn - slot->base].clock = true;
-		return;
-	}
 
 	place = model_guest(m, gfn);
 	if (place.access != MODEL_MEMORY)
