@@ -174,6 +174,13 @@ class RunTests(unittest.TestCase):
         self.assertRegex(said.getvalue(), r"\ndemo: no sign of life from the emulated host for "
                                           r"0.5 s, in the private guest; log: \S+/console.log\n")
 
+    def test_tail_is_what_the_guest_said(self):
+        log, said = self.dir / "report.log", io.StringIO()
+        log.write_text("@@@ begin private\nguest: booting\n" + "@@@ alive\n" * 20)
+        with contextlib.redirect_stderr(said):
+            demo.tail(log)
+        self.assertEqual(said.getvalue(), "  | @@@ begin private\n  | guest: booting\n")
+
     def test_one_processor(self):
         """QEMU delivers interrupts twice to whole guests on several ones."""
         args = demo.parse(["--cpus", "2"])
