@@ -106,7 +106,8 @@ GMEM_ERRNO_TEST(prefault_order)
 		 "read-only, good");
 	/* No slot comes before what would happen if there were one. */
 	gmem_set_attrs(vm->fd, GMEM_BASE + 4 * PG, PG, GMEM_PRIVATE);
-	prefault_row(fd, GMEM_BASE + 4 * PG, PG, ENOENT, PG, "private, no slot");
+	prefault_row(fd, GMEM_BASE + 4 * PG, PG, EFAULT, PG, "private, no slot");
+	prefault_row(fd, GMEM_BASE + 5 * PG, PG, ENOENT, PG, "shared, no slot");
 	gmem_row(__gmem_set_region2(vm->fd, SLOT + 1, 0, GMEM_BASE + 4 * PG, PG, NULL, -1, 0),
 		 0, "slot without memory");
 	prefault_row(fd, GMEM_BASE + 4 * PG, PG, EFAULT, PG, "private, no file");
