@@ -58,6 +58,7 @@ struct page;
  *	mark it accessed or dirty, nor to take a reference
  * @writable: out: userspace may write to the page
  * @needs_io: out: the lookup failed because it would have had to wait
+ * @faults: for page_lookup.c: how often the fault handler was called
  */
 struct kvm_page_lookup {
 	const struct kvm_memory_slot *slot;
@@ -76,6 +77,8 @@ struct kvm_page_lookup {
 	bool uncounted;
 	bool writable;
 	bool needs_io;
+
+	unsigned int faults;
 };
 
 kvm_pfn_t kvm_lookup_page(struct kvm_page_lookup *lookup);

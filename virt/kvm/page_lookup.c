@@ -13,6 +13,9 @@
 
 #include "kvm_mm.h"
 
+/* How often a fault handler may say that it is done when nothing has changed. */
+#define KVM_LOOKUP_FAULTS	64
+
 /* Setting it taints the kernel. */
 static bool allow_unsafe_mappings;
 module_param_unsafe(allow_unsafe_mappings, bool, 0444);
@@ -111,11 +114,23 @@ static bool kvm_lookup_vma_allows(const struct kvm_page_lookup *lookup,
 }
 
 /*
+ * Where userspace may write, a read-only entry waits for the write, to copy the
+ * page or to tell its driver.
+ */
+static bool kvm_lookup_waits_for_write(const struct kvm_page_lookup *lookup,
+				       const struct vm_area_struct *vma,
+				       pte_t pte)
+{
+	return lookup->write && !pte_write(pte) && vma->vm_flags & VM_WRITE;
+}
+
+/*
  * Find the page table entry, and lock it.  get_user_pages() fails for VM_IO and
  * VM_PFNMAP without calling the fault handler, so call it here.  Returns -EAGAIN
- * if that gave up the mmap lock for a while.
+ * if that was done: @vma may be gone, or the entry again.
  */
-static int kvm_lookup_lock_pte(const struct kvm_page_lookup *lookup,
+static int kvm_lookup_lock_pte(struct kvm_page_lookup *lookup,
+			       const struct vm_area_struct *vma,
 			       pte_t **ptep, spinlock_t **ptl)
 {
 	unsigned int flags = lookup->write ? FAULT_FLAG_WRITE : 0;
@@ -123,14 +138,18 @@ static int kvm_lookup_lock_pte(const struct kvm_page_lookup *lookup,
 	bool unlocked = false;
 	int r;
 
-	if (!follow_pte(mm, lookup->hva, ptep, ptl))
-		return 0;
+	if (!follow_pte(mm, lookup->hva, ptep, ptl)) {
+		if (!kvm_lookup_waits_for_write(lookup, vma, **ptep))
+			return 0;
+		__acquire(*ptl);	/* by follow_pte() */
+		pte_unmap_unlock(*ptep, *ptl);
+	}
+
+	if (lookup->faults++ == KVM_LOOKUP_FAULTS)
+		return -EFAULT;
 
 	r = fixup_user_fault(mm, lookup->hva, flags, &unlocked);
-	if (unlocked)
-		return -EAGAIN;
-
-	return r ? r : follow_pte(mm, lookup->hva, ptep, ptl);
+	return r && !unlocked ? r : -EAGAIN;
 }
 
 /*
@@ -199,24 +218,21 @@ static bool kvm_lookup_vma_is_mixed(const struct vm_area_struct *vma, int gup)
 	return vma->vm_flags & VM_MIXEDMAP && gup == -EEXIST;
 }
 
-static int kvm_lookup_remapped(struct kvm_page_lookup *lookup, bool mixed)
+static int kvm_lookup_remapped(struct kvm_page_lookup *lookup,
+			       const struct vm_area_struct *vma, bool mixed)
 {
 	spinlock_t *ptl;	/* of ptep */
 	pte_t *ptep;
 	int r;
 
-	r = kvm_lookup_lock_pte(lookup, &ptep, &ptl);
+	r = kvm_lookup_lock_pte(lookup, vma, &ptep, &ptl);
 	if (r)
 		return r;
 	__acquire(ptl);		/* by follow_pte() */
 
-	/* get_user_pages() saw a writable entry. */
-	if (mixed && lookup->write && !pte_write(*ptep))
-		r = -EAGAIN;
-	else
-		lookup->pfn = kvm_lookup_pte(lookup, *ptep, mixed);
+	lookup->pfn = kvm_lookup_pte(lookup, *ptep, mixed);
 	pte_unmap_unlock(ptep, ptl);
-	return r;
+	return 0;
 }
 
 /*
@@ -236,7 +252,7 @@ static int kvm_lookup_vma(struct kvm_page_lookup *lookup, int gup)
 
 	mixed = kvm_lookup_vma_is_mixed(vma, gup);
 	if (mixed || kvm_lookup_vma_is_remapped(vma))
-		return kvm_lookup_remapped(lookup, mixed);
+		return kvm_lookup_remapped(lookup, vma, mixed);
 
 	lookup->needs_io = lookup->nowait && kvm_lookup_vma_allows(lookup, vma);
 	return 0;
@@ -284,6 +300,7 @@ static void kvm_lookup_reset(struct kvm_page_lookup *lookup)
 	lookup->uncounted = false;
 	lookup->writable = false;
 	lookup->needs_io = false;
+	lookup->faults = 0;
 }
 
 /**
@@ -296,7 +313,7 @@ static void kvm_lookup_reset(struct kvm_page_lookup *lookup)
  * NULL; or
  *
  * * KVM_PFN_ERR_RO_FAULT if the access is a write to remapped memory that
- *   userspace cannot write
+ *   userspace has mapped read-only
  * * KVM_PFN_ERR_HWPOISON if the page is poisoned
  * * KVM_PFN_ERR_FAULT if there is no page, or none without waiting, or one that
  *   nobody counts references to and that the caller may not have

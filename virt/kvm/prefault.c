@@ -11,14 +11,15 @@
 
 static int kvm_pre_fault_locked(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
+	gfn_t gfn = gpa_to_gfn(gpa);
 	struct kvm_memory_slot *slot;
 
 	if (!kvm_arch_can_pre_fault(vcpu))
 		return -EOPNOTSUPP;
 
-	slot = kvm_vcpu_gfn_to_memslot(vcpu, gpa_to_gfn(gpa));
+	slot = kvm_vcpu_gfn_to_memslot(vcpu, gfn);
 	if (!slot || slot->id >= KVM_USER_MEM_SLOTS)
-		return -ENOENT;
+		return kvm_mem_is_private(vcpu->kvm, gfn) ? -EFAULT : -ENOENT;
 	if (slot->flags & KVM_MEMSLOT_INVALID)
 		return -EAGAIN;
 
@@ -83,12 +84,13 @@ static int kvm_pre_fault_range(struct kvm_vcpu *vcpu,
  * Context: vcpu->mutex; may sleep.
  * Return: 0 if at least one page was mapped, or
  *
- * * -EFAULT if @argp cannot be accessed, or the first page not be mapped
+ * * -EFAULT if @argp cannot be accessed, or the first page not be mapped, a
+ *   private one without a memslot included
  * * -EINVAL if flags are not zero, or the range is empty, wraps, or is not
  *   page aligned
  * * -EINTR if a signal is pending
  * * -EOPNOTSUPP if the vCPU's MMU mode is not supported
- * * -ENOENT if there is no memslot at the first page
+ * * -ENOENT if there is no memslot at the first page, and it is shared
  * * -EAGAIN if that memslot is being deleted or moved, or the VM's first one
  *   being added
  * * -EHWPOISON if the first page is poisoned

@@ -4,10 +4,9 @@
  * userspace, and hence a VMM into a guest.  See kvm_page_kinds_uapi.h.
  */
 #include <linux/atomic.h>
-#include <linux/capability.h>
+#include <linux/bitmap.h>
 #include <linux/fs.h>
 #include <linux/io.h>
-#include <linux/ioport.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -17,7 +16,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "kvm_page_kinds_uapi.h"
+#include "kvm_page_kinds_setup.h"
 
 #define NOT_FROZEN	(-1)
 
@@ -34,6 +33,7 @@ struct page_kinds {
 	bool set_up;		/* written under @lock; then the rest is final */
 	struct kvm_pk_setup setup;
 	struct page **pages;	/* NULL for KVM_PK_PHYS */
+	DECLARE_BITMAP(asked, 1 << KVM_PK_MAX_ORDER);	/* see KVM_PK_WAS_ASKED */
 	pgoff_t base;		/* of this file's range in the device's mapping */
 };
 
@@ -44,17 +44,6 @@ static bool is_set_up(const struct page_kinds *pk)
 {
 	/* Pairs with set_up_locked(). */
 	return smp_load_acquire(&pk->set_up);
-}
-
-static unsigned int nr_pages(const struct kvm_pk_setup *setup)
-{
-	return 1U << setup->order;
-}
-
-static bool is_one_block(const struct kvm_pk_setup *setup)
-{
-	return setup->kind == KVM_PK_COMPOUND || setup->kind == KVM_PK_BLOCK ||
-	       setup->kind == KVM_PK_RESERVED_BLOCK;
 }
 
 static unsigned long pfn_of(const struct page_kinds *pk, unsigned int i)
@@ -136,33 +125,6 @@ static void free_kind(struct page_kinds *pk)
 	kfree(pk->pages);
 }
 
-static int check_phys(const struct kvm_pk_setup *setup)
-{
-	unsigned int i;
-
-	if (!capable(CAP_SYS_RAWIO))
-		return -EPERM;
-	if (!PAGE_ALIGNED(setup->phys) || setup->map == KVM_PK_MAP_PAGE ||
-	    setup->phys > iomem_resource.end + 1 - nr_pages(setup) * PAGE_SIZE)
-		return -EINVAL;
-	for (i = 0; i < nr_pages(setup); i++) {
-		if (pfn_valid(PHYS_PFN(setup->phys) + i))
-			return -EEXIST;
-	}
-	return 0;
-}
-
-static int check_setup(const struct kvm_pk_setup *setup)
-{
-	if (setup->kind >= KVM_PK_NR_KINDS || setup->map >= KVM_PK_NR_MAPS ||
-	    setup->flags & ~(KVM_PK_READONLY | KVM_PK_IO) ||
-	    setup->order > KVM_PK_MAX_ORDER || (is_one_block(setup) && !setup->order))
-		return -EINVAL;
-	if (setup->kind == KVM_PK_PHYS)
-		return check_phys(setup);
-	return setup->phys ? -EINVAL : 0;
-}
-
 static int set_up_locked(struct page_kinds *pk, const struct kvm_pk_setup *setup)
 {
 	int ret;
@@ -223,6 +185,8 @@ static long ioctl_query(const struct page_kinds *pk, void __user *arg)
 	info = (struct kvm_pk_page){ .index = in.index, .pfn = pfn_of(pk, in.index) };
 	if (pk->pages)
 		describe_page(pk->pages[in.index], &info);
+	if (test_bit(in.index, pk->asked))
+		info.flags |= KVM_PK_WAS_ASKED;
 	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
@@ -309,46 +273,39 @@ static bool is_inside(const struct page_kinds *pk, loff_t pos)
 	return pos < (loff_t)nr_pages(&pk->setup) << PAGE_SHIFT;
 }
 
-static ssize_t page_kinds_read(struct file *file, char __user *buf, size_t len, loff_t *pos)
+/* To or from userspace, whichever is not NULL. ENOSPC: behind the last page */
+static ssize_t copy_to_or_from(struct file *file, char __user *to,
+			       const char __user *from, size_t len, loff_t *pos)
 {
 	struct page_kinds *pk = file->private_data;
-	ssize_t ret;
+	unsigned long left;
 	u8 *kaddr;
 
 	if (!is_set_up(pk))
 		return -ENXIO;
 	if (!is_inside(pk, *pos))
-		return 0;
+		return to ? 0 : -ENOSPC;
 	kaddr = get_kernel_page(pk, *pos, &len);
 	if (!kaddr)
 		return -ENOMEM;
-	ret = copy_to_user(buf, kaddr + offset_in_page(*pos), len) ? -EFAULT : len;
+	left = to ? copy_to_user(to, kaddr + offset_in_page(*pos), len) :
+		    copy_from_user(kaddr + offset_in_page(*pos), from, len);
 	put_kernel_page(pk, kaddr);
-	if (ret > 0)
-		*pos += ret;
-	return ret;
+	if (left)
+		return -EFAULT;
+	*pos += len;
+	return len;
 }
 
-/* ENOSPC: behind the last page */
+static ssize_t page_kinds_read(struct file *file, char __user *buf, size_t len, loff_t *pos)
+{
+	return copy_to_or_from(file, buf, NULL, len, pos);
+}
+
 static ssize_t page_kinds_write(struct file *file, const char __user *buf, size_t len,
 				loff_t *pos)
 {
-	struct page_kinds *pk = file->private_data;
-	ssize_t ret;
-	u8 *kaddr;
-
-	if (!is_set_up(pk))
-		return -ENXIO;
-	if (!is_inside(pk, *pos))
-		return -ENOSPC;
-	kaddr = get_kernel_page(pk, *pos, &len);
-	if (!kaddr)
-		return -ENOMEM;
-	ret = copy_from_user(kaddr + offset_in_page(*pos), buf, len) ? -EFAULT : len;
-	put_kernel_page(pk, kaddr);
-	if (ret > 0)
-		*pos += ret;
-	return ret;
+	return copy_to_or_from(file, NULL, buf, len, pos);
 }
 
 static vm_fault_t insert_locked(struct page_kinds *pk, struct vm_fault *vmf)
@@ -391,10 +348,23 @@ static const struct vm_operations_struct page_kinds_vm_ops = {
 	.fault = page_kinds_fault,
 };
 
+static vm_fault_t page_kinds_mkwrite(struct vm_fault *vmf)
+{
+	struct page_kinds *pk = vmf->vma->vm_file->private_data;
+
+	set_bit(vmf->pgoff - pk->base, pk->asked);
+	/* Neither an error nor a writable page: the access starts over. */
+	return pk->setup.flags & KVM_PK_STUBBORN ? VM_FAULT_NOPAGE : 0;
+}
+
+static const struct vm_operations_struct page_kinds_notify_ops = {
+	.fault = page_kinds_fault,
+	.pfn_mkwrite = page_kinds_mkwrite,
+};
+
 static int remap_all(struct page_kinds *pk, struct vm_area_struct *vma, unsigned int first)
 {
-	bool contiguous = !pk->pages || is_one_block(&pk->setup);
-	unsigned long step = contiguous ? vma->vm_end - vma->vm_start : PAGE_SIZE;
+	unsigned long step = is_contiguous(&pk->setup) ? vma->vm_end - vma->vm_start : PAGE_SIZE;
 	unsigned long addr;
 	int ret = 0;
 
@@ -411,7 +381,8 @@ static int map_locked(struct page_kinds *pk, struct vm_area_struct *vma)
 
 	if (pk->revoked)
 		return -ENODEV;
-	vma->vm_ops = &page_kinds_vm_ops;
+	vma->vm_ops = pk->setup.flags & KVM_PK_NOTIFY ? &page_kinds_notify_ops :
+							&page_kinds_vm_ops;
 	vma->vm_pgoff += pk->base;
 	vma->vm_flags |= VM_DONTEXPAND | VM_DONTDUMP | VM_DONTCOPY;
 	if (pk->setup.flags & KVM_PK_READONLY)
@@ -431,19 +402,21 @@ static int map_locked(struct page_kinds *pk, struct vm_area_struct *vma)
 }
 
 /*
- * EINVAL: a private mapping, or one that reaches beyond the last page. EACCES:
- * a writable one of KVM_PK_READONLY. ENODEV: after KVM_PK_REVOKE.
+ * EINVAL: a private mapping, unless KVM_PK_PRIVATE, or one that reaches beyond
+ * the last page. EACCES: a writable one of KVM_PK_READONLY. ENODEV: after
+ * KVM_PK_REVOKE.
  */
 static int page_kinds_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct page_kinds *pk = file->private_data;
+	bool shared = vma->vm_flags & VM_SHARED;
 	unsigned int nr;
 	int ret;
 
 	if (!is_set_up(pk))
 		return -ENXIO;
 	nr = nr_pages(&pk->setup);
-	if (!(vma->vm_flags & VM_SHARED) || vma->vm_pgoff > nr ||
+	if (shared == !!(pk->setup.flags & KVM_PK_PRIVATE) || vma->vm_pgoff > nr ||
 	    vma_pages(vma) > nr - vma->vm_pgoff)
 		return -EINVAL;
 	if (vma->vm_flags & VM_WRITE && pk->setup.flags & KVM_PK_READONLY)

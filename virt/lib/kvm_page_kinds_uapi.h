@@ -3,7 +3,7 @@
  * Interface of /dev/kvm_page_kinds, the test device of kvm_page_kinds.c.
  *
  * Each open file has pages of one kind, which KVM_PK_SETUP allocates and
- * mmap() maps, shared only.  pread() and pwrite() access the same bytes through
+ * mmap() maps, shared or private, not both.  pread() and pwrite() access the same bytes through
  * the kernel's mapping, at most to the end of a page at a time.  close()
  * undoes and frees everything, once the last mapping is gone.
  *
@@ -40,18 +40,24 @@ enum kvm_pk_map {
 
 #define KVM_PK_READONLY	0x1	/* writable mappings are refused */
 #define KVM_PK_IO	0x2	/* VM_IO, too; implied by VM_PFNMAP */
+#define KVM_PK_PRIVATE	0x4	/* mappings are private; KVM_PK_REVOKE misses them */
+#define KVM_PK_NOTIFY	0x8	/* mapped read-only until a write asks the driver */
+#define KVM_PK_STUBBORN	0x10	/* which leaves it at that; with KVM_PK_NOTIFY */
+#define KVM_PK_FLAGS	0x1f
 
 /**
  * struct kvm_pk_setup - what one open file is to be
  * @kind: enum kvm_pk_kind
  * @map: enum kvm_pk_map
- * @flags: KVM_PK_READONLY and KVM_PK_IO
+ * @flags: KVM_PK_* of KVM_PK_FLAGS
  * @order: logarithm of the number of pages, at least 1 for one block
  * @phys: first physical address, page aligned, for KVM_PK_PHYS; else 0
  *
- * EBUSY: the file is set up already. EINVAL: a value out of range, or
- * KVM_PK_MAP_PAGE of what has no struct page. EPERM: KVM_PK_PHYS without
- * CAP_SYS_RAWIO. EEXIST: KVM_PK_PHYS of a page that has a struct page. ENOMEM.
+ * EBUSY: the file is set up already. EINVAL: a value out of range,
+ * KVM_PK_MAP_PAGE of what has no struct page, KVM_PK_PRIVATE of anything but
+ * one block or physical addresses in KVM_PK_MAP_REMAP, KVM_PK_NOTIFY without
+ * KVM_PK_MAP_PFN. EPERM: KVM_PK_PHYS without CAP_SYS_RAWIO. EEXIST: KVM_PK_PHYS
+ * of a page that has a struct page. ENOMEM.
  */
 struct kvm_pk_setup {
 	__u32 kind;
@@ -66,11 +72,12 @@ struct kvm_pk_setup {
 #define KVM_PK_IS_RESERVED	0x4
 #define KVM_PK_IS_TAIL		0x8	/* of a compound page */
 #define KVM_PK_HAS_PAGE		0x10	/* else all counts are 0 */
+#define KVM_PK_WAS_ASKED	0x20	/* by a write, KVM_PK_NOTIFY */
 
 /**
  * struct kvm_pk_page - state of a page
  * @index: in: which page
- * @flags: out: KVM_PK_IS_* and KVM_PK_HAS_PAGE
+ * @flags: out: KVM_PK_IS_*, KVM_PK_HAS_PAGE, KVM_PK_WAS_ASKED
  * @count: out: reference count of this page itself
  * @head_count: out: reference count of the compound page it is in, or @count
  * @pfn: out: page frame number

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Page faults on memory that a guest_memfd file backs, and on private memory
- * that nothing backs.
+ * Page faults on memory that a guest_memfd file backs, on private memory that
+ * nothing backs, and on poisoned memory.
  */
 
+#include <linux/sched/signal.h>
 #include <trace/events/kvm_gmem.h>
 
 #include "../mmu.h"
@@ -75,6 +76,26 @@ int __kvm_private_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
 		return kvm_private_fault_exit(vcpu, fault, -EFAULT);
 
 	return RET_PF_INVALID;
+}
+
+/**
+ * __kvm_private_poisoned - end a fault on a poisoned page of userspace_addr
+ * @vcpu: the vCPU, of any VM
+ * @fault: the fault, for which SIGBUS was sent to the current task
+ *
+ * The signal ends KVM_RUN, but neither a blocked nor an ignored one does, so that
+ * the fault would come again for ever.
+ *
+ * Context: kvm->srcu.
+ * Return: RET_PF_RETRY if KVM_RUN ends for a signal; else -EHWPOISON, with
+ * KVM_EXIT_MEMORY_FAULT prepared, unless the fault is a prefetch.
+ */
+int __kvm_private_poisoned(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
+{
+	if (signal_pending(current) && !fault->prefetch)
+		return RET_PF_RETRY;
+
+	return kvm_private_fault_exit(vcpu, fault, -EHWPOISON);
 }
 
 static bool kvm_range_is_uniform(struct kvm *kvm, gfn_t gfn, int level)

@@ -30,6 +30,24 @@ static inline int kvm_private_faultin(struct kvm_vcpu *vcpu,
 }
 
 /**
+ * kvm_private_poisoned - end a fault on a poisoned page of userspace_addr
+ * @vcpu: the vCPU
+ * @fault: the fault, for which SIGBUS was sent to the current task
+ *
+ * Context: kvm->srcu.
+ * Return: RET_PF_RETRY if the signal ends KVM_RUN, or -EHWPOISON as
+ * __kvm_private_poisoned().
+ */
+static inline int kvm_private_poisoned(struct kvm_vcpu *vcpu,
+				       struct kvm_page_fault *fault)
+{
+	if (!IS_ENABLED(CONFIG_KVM_GUEST_MEMFD))
+		return RET_PF_RETRY;
+
+	return __kvm_private_poisoned(vcpu, fault);
+}
+
+/**
  * kvm_private_max_level - largest mapping without mixed attributes
  * @kvm: the VM
  * @gfn: guest frame number

@@ -9,8 +9,9 @@ struct kvm_page_fault;
 /* sw.c */
 extern const struct kvm_private_ops kvm_sw_private_ops;
 
-/* fault.c, reached only with private memory or a file */
+/* fault.c, reached only with private memory, a file or a poisoned page */
 int __kvm_private_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault);
+int __kvm_private_poisoned(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault);
 int __kvm_private_max_level(struct kvm *kvm, gfn_t gfn, int max_level);
 void __kvm_private_assert_fault(struct kvm_vcpu *vcpu,
 				struct kvm_page_fault *fault);

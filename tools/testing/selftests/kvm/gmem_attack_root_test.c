@@ -12,6 +12,8 @@
 #include "gmem_harness.h"
 #include "gmem_kcore.h"
 #include "gmem_knob.h"
+#include "gmem_ksm.h"
+#include "gmem_poison.h"
 #include "gmem_world.h"
 
 #define SECRET	0xd7	/* unlike what kernels fill pages with */
@@ -178,14 +180,10 @@ GMEM_TEST(kcore_after_unpoisoning)
 	struct world w = make_world(GMEM_SLOT_INPLACE);
 	u64 phys = make_secret(&w);
 	static u8 page[PG];
-	char pfn[32];
 
-	snprintf(pfn, sizeof(pfn), "%#llx", phys / PG);
-	if (!gmem_write_knob("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn))
-		gmem_skip("corrupt-pfn: %s", strerror(errno));
+	gmem_poison_unseen(phys);
 	gmem_punch(w.slot.fd, 0, PAGES * PG);
-	TEST_ASSERT(gmem_write_knob("/sys/kernel/debug/hwpoison/unpoison-pfn", pfn),
-		    "unpoison-pfn: %s", strerror(errno));
+	gmem_unpoison(phys);
 	gmem_read_kcore(phys, page);
 	TEST_ASSERT(!memchr(page, SECRET, PG), "private bytes are free memory");
 }
@@ -340,20 +338,6 @@ GMEM_TEST(swap)
 	rmdir(SWAP_CGROUP);
 }
 
-#define KSM	"/sys/kernel/mm/ksm/"
-
-/* Wait until KSM has looked at all there is, three times over. */
-static void let_ksm_merge(void)
-{
-	long end = gmem_read_number(KSM "full_scans", NULL) + 3;
-
-	TEST_ASSERT(gmem_write_knob(KSM "pages_to_scan", "1000") &&
-		    gmem_write_knob(KSM "sleep_millisecs", "1") &&
-		    gmem_write_knob(KSM "run", "1"), "starting KSM");
-	while (gmem_read_number(KSM "full_scans", NULL) < end)
-		sched_yield();
-}
-
 /* A merged page tells by its physical address what is in the other one. */
 GMEM_TEST(ksm)
 {
@@ -361,19 +345,17 @@ GMEM_TEST(ksm)
 	u8 *twins = gmem_mmap_anon(2 * PG);
 	u64 phys;
 
-	if (access(KSM "run", F_OK))
-		gmem_skip("kernel without KSM");
+	gmem_require_ksm();
 	memset(twins, SECRET, 2 * PG);
 	memset(host(&w, TARGET), SECRET, 2 * PG);
 	phys = gmem_physical_address(host(&w, TARGET));
 	ASSERT_OK(convert(&w, TARGET, 1, GMEM_PRIVATE));
 	ASSERT_OK(madvise(twins, 2 * PG, MADV_MERGEABLE));
 	madvise(w.slot.hva, PAGES * PG, MADV_MERGEABLE);
-	let_ksm_merge();
+	gmem_ksm_merge();
 	ASSERT_EQ(gmem_physical_address(twins), gmem_physical_address(twins + PG));
 	ASSERT_EQ(gmem_read_number(KSM "pages_sharing", NULL), 1);
-	TEST_ASSERT(gmem_write_knob(KSM "run", "2") && gmem_write_knob(KSM "run", "0"),
-		    "stopping KSM");
+	gmem_ksm_unmerge();
 
 	assert_guest(&w, TARGET, SECRET);
 	assert_host(&w, TARGET + 1, SECRET);

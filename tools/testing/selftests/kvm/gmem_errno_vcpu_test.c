@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "gmem_errno.h"
+#include "gmem_poison.h"
 #include "gmem_world.h"
 #include "svm_util.h"
 
@@ -104,9 +105,10 @@ GMEM_ERRNO_TEST(prefault_order)
 	args.gpa = GMEM_BASE;
 	gmem_row(ioctl(fd, KVM_PRE_FAULT_MEMORY, gmem_write_protect(&args, size)), EFAULT,
 		 "read-only, good");
-	/* No slot comes before what would happen if there were one. */
+	/* What is missing of a private page makes no difference. */
 	gmem_set_attrs(vm->fd, GMEM_BASE + 4 * PG, PG, GMEM_PRIVATE);
-	prefault_row(fd, GMEM_BASE + 4 * PG, PG, ENOENT, PG, "private, no slot");
+	prefault_row(fd, GMEM_BASE + 4 * PG, PG, EFAULT, PG, "private, no slot");
+	prefault_row(fd, GMEM_BASE + 5 * PG, PG, ENOENT, PG, "shared, no slot");
 	gmem_row(__gmem_set_region2(vm->fd, SLOT + 1, 0, GMEM_BASE + 4 * PG, PG, NULL, -1, 0),
 		 0, "slot without memory");
 	prefault_row(fd, GMEM_BASE + 4 * PG, PG, EFAULT, PG, "private, no file");
@@ -189,18 +191,47 @@ GMEM_ERRNO_TEST(prefault_poisoned)
 	memset(plain.hva, 1, 8 * PG);
 	memset(file.hva, 1, 8 * PG);
 	TEST_ASSERT(!sigaction(SIGBUS, &sa, NULL), "sigaction()");
-	if (madvise(file.hva + 3 * PG, PG, MADV_HWPOISON) && errno == EINVAL)
-		gmem_skip("kernel without memory failure handling");
+	gmem_poison(file.hva + 3 * PG);
 	vcpu->run->exit_reason = 0x55;
 	prefault_row(vcpu->fd, gpa(8), 8 * PG, 0, 5 * PG, "up to a poisoned page");
 	prefault_row(vcpu->fd, gpa(11), 5 * PG, EHWPOISON, 5 * PG, "poisoned page");
 	prefault_row(vcpu->fd, gpa(12), 4 * PG, 0, 0, "after a poisoned page");
 	gmem_row_true(vcpu->run->exit_reason == 0x55, "exit reason");
-	/* Not the file's: a signal as for the host's own access */
-	madvise(plain.hva + 3 * PG, PG, MADV_HWPOISON);
+	/* Not the file's: a signal, too, as for the host's own access */
+	gmem_poison(plain.hva + 3 * PG);
 	signals = 0;
-	prefault_row(vcpu->fd, gpa(3), 5 * PG, EINTR, 5 * PG, "poisoned plain page");
+	prefault_row(vcpu->fd, gpa(3), 5 * PG, EHWPOISON, 5 * PG, "poisoned plain page");
 	gmem_row_true(signals == 1, "%d signals", signals);
+	gmem_mask_signal(SIG_BLOCK, SIGBUS);
+	prefault_row(vcpu->fd, gpa(3), 5 * PG, EHWPOISON, 5 * PG, "SIGBUS is blocked");
+	prefault_row(vcpu->fd, gpa(3), 5 * PG, EHWPOISON, 5 * PG, "and pending");
+	signal(SIGBUS, SIG_IGN);
+	prefault_row(vcpu->fd, gpa(3), 5 * PG, EHWPOISON, 5 * PG, "SIGBUS is ignored");
+	gmem_row_true(vcpu->run->exit_reason == 0x55, "exit reason");
+}
+
+/* A signal that comes before the first page, sooner or later */
+GMEM_ERRNO_TEST(prefault_not_begun)
+{
+	long end = gmem_now_ms() + 30 * 1000;
+	struct kvm_pre_fault_memory args;
+	struct gmem_slot slot;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	timer_t timer;
+	int r;
+
+	vm = gmem_vm_create(KVM_X86_DEFAULT_VM, 1, guest_finish, &vcpu);
+	gmem_slot_init(&slot, vm->fd, GMEM_SLOT_PLAIN, SLOT, gpa(0), PG);
+	timer = gmem_signal_often();
+	do {
+		args = (struct kvm_pre_fault_memory){ .gpa = gpa(0), .size = PG };
+		r = ioctl(vcpu->fd, KVM_PRE_FAULT_MEMORY, &args);
+	} while (!r && gmem_now_ms() < end);
+	gmem_row(r, EINTR, "a signal before the first page");
+	timer_delete(timer);
+	gmem_row_true(args.gpa == gpa(0) && args.size == PG, "%#llx bytes left at %#llx",
+		      args.size, args.gpa);
 }
 
 GMEM_ERRNO_TEST(prefault_interrupted)

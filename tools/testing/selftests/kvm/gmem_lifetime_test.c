@@ -11,6 +11,7 @@
 #include "gmem_harness.h"
 #include "gmem_kcore.h"
 #include "gmem_knob.h"
+#include "gmem_poison.h"
 #include "gmem_world.h"
 
 #define SECRET	0x5a
@@ -150,8 +151,7 @@ static void check_poison(u64 attrs)
 
 	guest_fills(&w, 3, 0x33);
 	guest_fills(&w, 4, 0x44);
-	if (madvise(host(&w, 3), PG, MADV_HWPOISON) && errno == EINVAL)
-		gmem_skip("kernel without memory failure handling");
+	gmem_poison(host(&w, 3));
 	TEST_ASSERT(!gmem_host_read(host(&w, 3), &v), "the host reads a poisoned page");
 	ASSERT_OK(convert(&w, 3, 2, attrs));
 	end = gmem_cmd(w.vcpu, GMEM_CMD_READ, gpa(3), 0);
@@ -182,17 +182,16 @@ GMEM_TEST(poisoned_private_page)
 	struct world w = make_world(GMEM_SLOT_INPLACE);
 	struct kvm_run *run = w.vcpu->run;
 	struct gmem_run end;
-	char pfn[32];
+	u64 phys;
 
 	guest_fills(&w, 3, 0x33);
 	guest_fills(&w, 4, 0x44);
 	assert_host(&w, 3, 0x33);
-	snprintf(pfn, sizeof(pfn), "%#llx", gmem_physical_address(host(&w, 3)) / PG);
+	phys = gmem_physical_address(host(&w, 3));
 	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
 	/* Into the guest's page tables, from where it must go */
 	assert_guest(&w, 3, 0x33);
-	if (!gmem_write_knob("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn))
-		gmem_skip("corrupt-pfn: %s", strerror(errno));
+	gmem_poison_unseen(phys);
 	assert_guest(&w, 4, 0x44);
 	end = gmem_cmd(w.vcpu, GMEM_CMD_READ, gpa(3), 0);
 	TEST_ASSERT(end.exit == GMEM_EXIT_FAULT && end.err == EHWPOISON,

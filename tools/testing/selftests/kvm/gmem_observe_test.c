@@ -9,6 +9,7 @@
 
 #include "gmem_harness.h"
 #include "gmem_knob.h"
+#include "gmem_poison.h"
 #include "gmem_world.h"
 
 #define TRACING	"/sys/kernel/debug/tracing/"
@@ -128,8 +129,7 @@ GMEM_TEST(poisoned_pages_are_lost)
 
 	gmem_allocate(w.slot.fd, 0, PAGES * PG);
 	assert_host(&w, 3, 0);
-	if (madvise(host(&w, 3), PG, MADV_HWPOISON) && errno == EINVAL)
-		gmem_skip("no MADV_HWPOISON");
+	gmem_poison(host(&w, 3));
 	ASSERT_EQ(gmem_vm_stat(w.vm, "gmem_poisoned_pages"), 1);
 	ASSERT_EQ(gmem_vm_stat(w.vm, "gmem_leaked_pages"), 0);
 	assert_file(w.slot.fd, 0, PAGES);
@@ -308,7 +308,6 @@ GMEM_TEST(events)
 {
 	struct world w = make_world(GMEM_SLOT_INPLACE);
 	static char text[65536];
-	bool poisoned;
 
 	close(open(TRACING "trace", O_WRONLY | O_TRUNC));
 	trace_events("1");
@@ -316,7 +315,7 @@ GMEM_TEST(events)
 	guest_fills(&w, 4, 0x44);
 	ASSERT_OK(convert_file(&w, 4, 2, GMEM_SHARED));
 	assert_host(&w, 4, 0);
-	poisoned = !madvise(host(&w, 4), PG, MADV_HWPOISON);
+	gmem_poison(host(&w, 4));
 	trace_events("0");
 
 	gmem_read_knob(TRACING "trace", text, sizeof(text));
@@ -324,8 +323,7 @@ GMEM_TEST(events)
 	assert_traced(text, "kvm_private_fault: vcpu 0 gfn 100004 ");
 	assert_traced(text, " max level 1 private");
 	assert_traced(text, "kvm_convert_file: [4, 6) attributes 0 result 0");
-	if (poisoned)
-		assert_traced(text, "kvm_gmem_poison: offset 4 pfn ");
+	assert_traced(text, "kvm_gmem_poison: offset 4 pfn ");
 }
 
 GMEM_TEST(events_of_exits)

@@ -4,9 +4,11 @@
  * conversion hypercall, the exit reason.
  */
 #define _GNU_SOURCE
+#include <signal.h>
 
-#include "gmem_harness.h"
+#include "gmem_errno.h"
 #include "gmem_guest.h"
+#include "gmem_poison.h"
 
 #define PG	4096ULL
 #define SLOT	10
@@ -224,6 +226,122 @@ GMEM_TEST(exit_reason_is_reset)
 	TEST_ASSERT(vcpu->run->exit_reason != KVM_EXIT_MEMORY_FAULT,
 		    "the exit reason is stale, flags %#llx gpa %#llx",
 		    vcpu->run->memory_fault.flags, vcpu->run->memory_fault.gpa);
+}
+
+static sig_atomic_t signals;
+
+static void count_signal(int sig)
+{
+	signals++;
+}
+
+static void handle_sigbus(void (*handler)(int))
+{
+	struct sigaction sa = { .sa_handler = handler };
+
+	TEST_ASSERT(!sigaction(SIGBUS, &sa, NULL), "sigaction()");
+	signals = 0;
+}
+
+/* A guest that is about to touch the first page of a slot, which is poisoned */
+static struct kvm_vcpu *make_poisoned(unsigned long type)
+{
+	struct gmem_slot slot;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm = gmem_vm_create(type, 1, touch_base, &vcpu);
+
+	gmem_slot_add(&slot, vm, GMEM_SLOT_PLAIN, SLOT, GMEM_BASE, GMEM_HUGE);
+	memset(slot.hva, 1, PG);
+	gmem_poison(slot.hva);
+	return vcpu;
+}
+
+static void run_to_poison(struct kvm_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	ASSERT_ERRNO(__vcpu_run(vcpu), EHWPOISON);
+	ASSERT_EQ(run->exit_reason, KVM_EXIT_MEMORY_FAULT);
+	ASSERT_EQ(run->memory_fault.gpa, GMEM_BASE);
+	ASSERT_EQ(run->memory_fault.size, PG);
+	ASSERT_EQ(run->memory_fault.flags, 0);
+}
+
+static void run_to_signal(struct kvm_vcpu *vcpu)
+{
+	signals = 0;
+	ASSERT_ERRNO(__vcpu_run(vcpu), EINTR);
+	ASSERT_EQ(vcpu->run->exit_reason, KVM_EXIT_INTR);
+	ASSERT_EQ(signals, 1);
+}
+
+/* A signal that somebody gets is all that there is, as in 6.1. */
+static void check_poison_with_signal(unsigned long type)
+{
+	struct kvm_vcpu *vcpu = make_poisoned(type);
+
+	handle_sigbus(count_signal);
+	run_to_signal(vcpu);
+	run_to_signal(vcpu);
+}
+
+static void check_poison_without_signal(unsigned long type)
+{
+	struct kvm_vcpu *vcpu = make_poisoned(type);
+	sigset_t pending;
+
+	handle_sigbus(SIG_IGN);
+	run_to_poison(vcpu);
+	run_to_poison(vcpu);
+
+	handle_sigbus(count_signal);
+	gmem_mask_signal(SIG_BLOCK, SIGBUS);
+	run_to_poison(vcpu);
+	run_to_poison(vcpu);
+	ASSERT_EQ(signals, 0);
+	ASSERT_OK(sigpending(&pending));
+	ASSERT_EQ(sigismember(&pending, SIGBUS), 1);
+
+	/* It is for whoever unblocks it. */
+	gmem_mask_signal(SIG_UNBLOCK, SIGBUS);
+	ASSERT_EQ(signals, 1);
+	run_to_signal(vcpu);
+}
+
+/* Blocked outside of KVM_RUN only */
+static void check_poison_with_signal_mask(unsigned long type)
+{
+	struct kvm_vcpu *vcpu = make_poisoned(type);
+	struct {
+		struct kvm_signal_mask head;
+		u64 mask;
+	} nothing = { .head.len = sizeof(nothing.mask) };
+	sigset_t pending;
+
+	handle_sigbus(count_signal);
+	gmem_mask_signal(SIG_BLOCK, SIGBUS);
+	ASSERT_OK(ioctl(vcpu->fd, KVM_SET_SIGNAL_MASK, &nothing));
+	ASSERT_ERRNO(__vcpu_run(vcpu), EINTR);
+	ASSERT_OK(sigpending(&pending));
+	ASSERT_EQ(sigismember(&pending, SIGBUS), 1);
+}
+
+GMEM_TEST(poison_with_signal)
+{
+	check_poison_with_signal(KVM_X86_DEFAULT_VM);
+	check_poison_with_signal(KVM_X86_SW_PROTECTED_VM);
+}
+
+GMEM_TEST(poison_without_signal)
+{
+	check_poison_without_signal(KVM_X86_DEFAULT_VM);
+	check_poison_without_signal(KVM_X86_SW_PROTECTED_VM);
+}
+
+GMEM_TEST(poison_with_signal_mask)
+{
+	check_poison_with_signal_mask(KVM_X86_DEFAULT_VM);
+	check_poison_with_signal_mask(KVM_X86_SW_PROTECTED_VM);
 }
 
 GMEM_HARNESS_MAIN

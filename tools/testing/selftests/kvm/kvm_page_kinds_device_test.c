@@ -41,7 +41,12 @@ GMEM_TEST(setup_errors)
 	static const struct kvm_pk_setup bad[] = {
 		{ .kind = KVM_PK_NR_KINDS },
 		{ .kind = KVM_PK_SINGLE, .map = KVM_PK_NR_MAPS },
-		{ .kind = KVM_PK_SINGLE, .flags = KVM_PK_READONLY | 0x4 },
+		{ .kind = KVM_PK_SINGLE, .flags = KVM_PK_READONLY | (KVM_PK_FLAGS + 1) },
+		{ .kind = KVM_PK_SINGLE, .flags = KVM_PK_PRIVATE, .order = 1 },
+		{ .kind = KVM_PK_BLOCK, .flags = KVM_PK_PRIVATE, .map = KVM_PK_MAP_PFN,
+		  .order = 1 },
+		{ .kind = KVM_PK_SINGLE, .flags = KVM_PK_NOTIFY },
+		{ .kind = KVM_PK_SINGLE, .flags = KVM_PK_STUBBORN, .map = KVM_PK_MAP_PFN },
 		{ .kind = KVM_PK_SINGLE, .order = KVM_PK_MAX_ORDER + 1 },
 		{ .kind = KVM_PK_SINGLE, .phys = PK_PAGE },
 		{ .kind = KVM_PK_BLOCK, .order = 0 },
@@ -180,6 +185,32 @@ GMEM_TEST(revokes)
 	check_device_revokes(KVM_PK_MAP_PFN);
 	check_device_revokes(KVM_PK_MAP_PAGE);
 	check_device_revokes(KVM_PK_MAP_MIXED);
+}
+
+/* A write goes to a copy; the page and what is mapped of it stay as they are. */
+GMEM_TEST(copies_on_write)
+{
+	struct pk_file f = pk_open(KVM_PK_BLOCK, KVM_PK_MAP_REMAP, KVM_PK_PRIVATE);
+
+	assert_fails(try_mmap(&f, PK_SIZE, PROT_READ, MAP_SHARED), EINVAL, "shared mmap()");
+	pk_fill_all(&f, BYTE);
+	pk_assert_host_sees(&f, 1, BYTE + 1);
+	f.mem[PK_PAGE] = OTHER_BYTE;
+	pk_assert_host_sees(&f, 1, OTHER_BYTE);
+	pk_assert_host_sees(&f, 2, BYTE + 2);
+	TEST_ASSERT(pk_is(&f, 1, BYTE + 1), "a write to a private mapping reached the page");
+}
+
+GMEM_TEST(is_asked_for_writes)
+{
+	struct pk_file f = pk_open(KVM_PK_SINGLE, KVM_PK_MAP_PFN, KVM_PK_NOTIFY);
+	uint8_t byte;
+
+	TEST_ASSERT(pk_host_touch(&f, 1, &byte), "page 1 is not mapped");
+	ASSERT_EQ(pk_query(&f, 1).flags & KVM_PK_WAS_ASKED, 0);
+	f.mem[PK_PAGE] = OTHER_BYTE;
+	ASSERT_EQ(pk_query(&f, 1).flags & KVM_PK_WAS_ASKED, KVM_PK_WAS_ASKED);
+	ASSERT_EQ(pk_query(&f, 0).flags & KVM_PK_WAS_ASKED, 0);
 }
 
 PK_HARNESS_MAIN

@@ -121,6 +121,15 @@ static inline int gmem_foreign_ioctl(int fd, unsigned long nr, void *arg)
 	return errno ? -1 : 0;
 }
 
+static inline void gmem_mask_signal(int how, int sig)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	TEST_ASSERT(!sigprocmask(how, &set, NULL), "sigprocmask()");
+}
+
 static inline void gmem_no_op(int sig)
 {
 }

@@ -66,6 +66,7 @@ enum pk_op {
 	PK_FILL,	/* set all bytes to value */
 	PK_LOAD,	/* the first 8 bytes */
 	PK_STORE,	/* set the first 8 bytes to value */
+	PK_VECTOR,	/* the same by an instruction that KVM does not emulate */
 	PK_COUNT,	/* for ever, increment the first 8 bytes of every page */
 };
 
@@ -90,15 +91,33 @@ static inline uint64_t pk_gpa(unsigned int page)
 	return PK_GPA + page * PK_PAGE;
 }
 
+#ifdef __aarch64__
+
 /* arm64 refuses to log the pages of a VM_PFNMAP mapping. */
 static inline bool pk_logs_pfnmap(void)
 {
-#ifdef __aarch64__
 	return false;
-#else
-	return true;
-#endif
 }
+
+/* It emulates no access to memory at all. */
+static inline void pk_store_vector(uint64_t *word, uint64_t value)
+{
+	WRITE_ONCE(*word, value);
+}
+
+#else
+
+static inline bool pk_logs_pfnmap(void)
+{
+	return true;
+}
+
+static inline void pk_store_vector(uint64_t *word, uint64_t value)
+{
+	asm volatile("movq %1, %%xmm0; movsd %%xmm0, %0" : "=m"(*word) : "r"(value) : "xmm0");
+}
+
+#endif
 
 /* In place of GMEM_HARNESS_MAIN */
 #define PK_HARNESS_MAIN								\

@@ -42,12 +42,13 @@ struct kvm_pk_setup pk_setup_of(enum kvm_pk_kind kind, enum kvm_pk_map map, uint
 static struct pk_file open_setup(const struct kvm_pk_setup *setup)
 {
 	bool readonly = setup->flags & KVM_PK_READONLY;
+	bool private = setup->flags & KVM_PK_PRIVATE;
 	struct pk_file f = { .setup = *setup, .fd = pk_open_device() };
 
 	TEST_ASSERT(!ioctl(f.fd, KVM_PK_SETUP, setup), "KVM_PK_SETUP of kind %u: %s",
 		    setup->kind, strerror(errno));
 	f.mem = mmap(NULL, PK_SIZE, readonly ? PROT_READ : PROT_READ | PROT_WRITE,
-		     MAP_SHARED, f.fd, 0);
+		     private ? MAP_PRIVATE : MAP_SHARED, f.fd, 0);
 	TEST_ASSERT(f.mem != MAP_FAILED, "mmap() of kind %u: %s", setup->kind, strerror(errno));
 	return f;
 }
@@ -56,7 +57,7 @@ static struct pk_file open_setup(const struct kvm_pk_setup *setup)
  * pk_open() - Get pages from the device and map them
  * @kind: what they are
  * @map: how they are mapped
- * @flags: KVM_PK_READONLY, KVM_PK_IO
+ * @flags: KVM_PK_*, of KVM_PK_FLAGS
  *
  * Return: PK_PAGES pages with all bytes 0.
  */
@@ -308,6 +309,9 @@ static uint64_t serve(uint64_t op, uint64_t *page, uint64_t value)
 		return READ_ONCE(*page);
 	case PK_STORE:
 		WRITE_ONCE(*page, value);
+		return 0;
+	case PK_VECTOR:
+		pk_store_vector(page, value);
 		return 0;
 	case PK_COUNT:
 		guest_count();
