@@ -8,12 +8,10 @@
 /**
  * struct gmem_file_ops - operations of the file to create
  * @fops: file operations; their owner is pinned while the file is open
- * @iops: inode operations
  * @aops: address space operations
  */
 struct gmem_file_ops {
 	const struct file_operations *fops;
-	const struct inode_operations *iops;
 	const struct address_space_operations *aops;
 };
 
@@ -35,6 +33,7 @@ static inline bool gmem_fs_mapping(const struct address_space *mapping)
 
 struct file *gmem_fs_create_file(const struct gmem_file_ops *ops, loff_t size,
 				 void *private);
+void gmem_fs_release(struct address_space *mapping);
 void gmem_fs_drain_lru(void);
 
 #endif /* _LINUX_GMEM_FS_H */

@@ -8,8 +8,9 @@
  *
  * The pattern for a user of guest memory: try userspace_addr as ever, and call
  * one of these functions where that fails.  It does fail, for every gfn that a
- * file backs, because __gfn_to_hva_many() has no hva for those.  So an ordinary
- * VM pays one test of a pointer.
+ * file backs and for private ones that nothing backs, because
+ * __gfn_to_hva_many() has no hva for those.  So an ordinary VM pays one test of a
+ * pointer.
  */
 
 #include <linux/kvm_host.h>

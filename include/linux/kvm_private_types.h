@@ -90,6 +90,7 @@ struct kvm_private_mem {
 };
 #endif
 
+#ifdef CONFIG_KVM_GUEST_MEMFD
 /**
  * struct kvm_private_offer - pages that a vCPU has offered to share
  * @node: first and last gfn; in &kvm_private_mem.offers
@@ -101,5 +102,9 @@ struct kvm_private_offer {
 	struct interval_tree_node node;
 	bool stands;
 };
+#else
+struct kvm_private_offer {
+};
+#endif
 
 #endif /* __KVM_PRIVATE_TYPES_H */

@@ -151,6 +151,12 @@ class RunTests(unittest.TestCase):
         self.assertNotIn("@@@ alive", watch.lines)
         self.assertIn("@@@ alive", (self.dir / "report.log").read_text())
 
+    def test_heartbeat_in_the_middle_of_a_line(self):
+        watch = self.watch()
+        with contextlib.redirect_stdout(io.StringIO()):
+            watch.feed(b"guest: half a@@@ alive\n line\n")
+        self.assertEqual(watch.lines, ["guest: half a line"])
+
     def test_no_guest_to_be_silent(self):
         watch = self.watch("@@@ begin control", "@@@ end control rc=0")
         self.age(watch, demo.SILENCE + 1)

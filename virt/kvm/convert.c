@@ -20,8 +20,10 @@
  * it waits for them, page by page when it reveals and for all of them when it
  * commits: access_lock.
  *
- * There may be a million parts, runs, memslots or folios: each loop over them
- * reschedules, and ends for a fatal signal before the point of no return.
+ * There may be a million parts, runs or folios: each loop over them reschedules,
+ * and ends for a fatal signal before the point of no return.  So do those over
+ * memslots, of which there are 32767 at most, without looking at signals, and the
+ * MMU when it removes the guest's mappings.
  */
 
 #include <linux/gmem_fs.h>

@@ -43,24 +43,24 @@ static int kvm_convert_offer_folio(struct kvm_conversion *conv,
 }
 
 /*
- * First part of the offsets from @start on that the guest offered; empty and at
- * the end if there is none.
+ * First part of [start, end) that the guest offered; empty and at the end if there
+ * is none.
  */
 static void kvm_convert_take_offer(struct kvm_conversion *conv,
 				   const struct kvm_convert_part *part,
-				   pgoff_t start, pgoff_t *offer_start,
-				   pgoff_t *offer_end)
+				   pgoff_t start, pgoff_t end,
+				   pgoff_t *offer_start, pgoff_t *offer_end)
 {
 	const struct kvm_private_ops *ops = conv->kvm->private_mem.ops;
 	gfn_t from, to;
 
-	*offer_start = part->end;
-	*offer_end = part->end;
+	*offer_start = end;
+	*offer_end = end;
 
 	if (!part->binding ||
 	    !ops->take_offer(conv->kvm,
 			     kvm_gmem_index_to_gfn(part->binding, start),
-			     kvm_gmem_index_to_gfn(part->binding, part->end),
+			     kvm_gmem_index_to_gfn(part->binding, end),
 			     &from, &to))
 		return;
 
@@ -68,40 +68,38 @@ static void kvm_convert_take_offer(struct kvm_conversion *conv,
 	*offer_end = kvm_gmem_gfn_to_index(part->binding, to);
 }
 
-/*
- * Call fn() for the folios in [start, end) that are private.
- */
-static void kvm_convert_reveal_range(struct kvm_conversion *conv,
-				     struct kvm_convert_part *part,
-				     pgoff_t start, pgoff_t end,
-				     kvm_convert_folio_fn_t fn)
+static void kvm_convert_reveal_run(struct kvm_conversion *conv,
+				   struct kvm_convert_part *part,
+				   pgoff_t start, pgoff_t end)
 {
-	unsigned long state;
-	pgoff_t run_end;
+	pgoff_t offer_start, offer_end;
 
-	lockdep_assert_held_write(&part->gmem->mapping->invalidate_lock);
-
-	for (; start < end; start = run_end) {
-		cond_resched();
-		run_end = kvm_attr_map_run_end(&part->gmem->state, start, end,
-					       &state);
-		if (state & KVM_MEMORY_ATTRIBUTE_PRIVATE)
-			kvm_convert_folios(conv, part, start, run_end, fn);
+	for (; start < end; start = offer_end) {
+		kvm_convert_take_offer(conv, part, start, end, &offer_start,
+				       &offer_end);
+		if (start < offer_start)
+			kvm_convert_folios(conv, part, start, offer_start,
+					   kvm_convert_clear_folio);
+		if (offer_start < offer_end)
+			kvm_convert_folios(conv, part, offer_start, offer_end,
+					   kvm_convert_offer_folio);
 	}
 }
 
 static void kvm_convert_reveal_part(struct kvm_conversion *conv,
 				    struct kvm_convert_part *part)
 {
-	pgoff_t start, offer_start, offer_end;
+	unsigned long state;
+	pgoff_t pos, end;
 
-	for (start = part->start; start < part->end; start = offer_end) {
-		kvm_convert_take_offer(conv, part, start, &offer_start,
-				       &offer_end);
-		kvm_convert_reveal_range(conv, part, start, offer_start,
-					 kvm_convert_clear_folio);
-		kvm_convert_reveal_range(conv, part, offer_start, offer_end,
-					 kvm_convert_offer_folio);
+	lockdep_assert_held_write(&part->gmem->mapping->invalidate_lock);
+
+	for (pos = part->start; pos < part->end; pos = end) {
+		cond_resched();
+		end = kvm_attr_map_run_end(&part->gmem->state, pos, part->end,
+					   &state);
+		if (state & KVM_MEMORY_ATTRIBUTE_PRIVATE)
+			kvm_convert_reveal_run(conv, part, pos, end);
 	}
 }
 

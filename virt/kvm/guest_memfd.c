@@ -68,6 +68,7 @@ static int kvm_gmem_release(struct inode *inode, struct file *file)
 	struct kvm *kvm = gmem->kvm;
 
 	kvm_gmem_close(gmem);
+	gmem_fs_release(gmem->mapping);
 	gmem_policy_destroy(&gmem->policy);
 	kvm_attr_map_destroy(&gmem->state);
 	kfree(gmem);
@@ -136,28 +137,8 @@ static const struct file_operations kvm_gmem_fops = {
 	.show_fdinfo = kvm_gmem_show_fdinfo,
 };
 
-static int kvm_gmem_setattr(struct user_namespace *mnt_userns,
-			    struct dentry *dentry, struct iattr *attr)
-{
-	return -EINVAL;
-}
-
-static int kvm_gmem_getattr(struct user_namespace *mnt_userns,
-			    const struct path *path, struct kstat *stat,
-			    u32 request_mask, unsigned int query_flags)
-{
-	generic_fillattr(&init_user_ns, d_inode(path->dentry), stat);
-	return 0;
-}
-
-static const struct inode_operations kvm_gmem_iops = {
-	.setattr = kvm_gmem_setattr,
-	.getattr = kvm_gmem_getattr,
-};
-
 static const struct gmem_file_ops kvm_gmem_file_ops = {
 	.fops = &kvm_gmem_fops,
-	.iops = &kvm_gmem_iops,
 	.aops = &kvm_gmem_aops,
 };
 

@@ -148,7 +148,7 @@ static void kvm_gmem_invalidate_caches(struct kvm *kvm,
 /**
  * kvm_gmem_bind - bind a new memslot to its range of the file
  * @kvm: the VM
- * @slot: the memslot, new or at new gfns, not visible yet
+ * @slot: the memslot, not visible yet
  *
  * Offsets of an MMAP file whose gfns are private become private.  If it fails,
  * the architecture's part of @slot is freed.
@@ -167,11 +167,8 @@ int kvm_gmem_bind(struct kvm *kvm, struct kvm_memory_slot *slot)
 
 	lockdep_assert_held(&kvm->slots_lock);
 
-	if (!slot->gmem || !slot->gmem->gmem) {
-		kvm_gmem_forget_gfns(kvm, slot->base_gfn,
-				     slot->base_gfn + slot->npages);
+	if (!slot->gmem || !slot->gmem->gmem)
 		return 0;
-	}
 
 	r = kvm_gmem_bind_locked(slot->gmem);
 	if (r)
@@ -214,7 +211,7 @@ void kvm_gmem_unbind(struct kvm *kvm, struct kvm_memory_slot *slot)
 	/* Nobody looks up pages by the binding any more. */
 	kvm_gmem_invalidate_caches(kvm, slot);
 	slot->gmem = NULL;
-	if (bound && kvm_has_private_mem(kvm))
+	if (bound && binding->mmap && kvm_has_private_mem(kvm))
 		kvm_gmem_keep_past(binding);
 	else
 		kfree(binding);

@@ -243,10 +243,11 @@ static int kvm_gmem_peek_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 static int kvm_gmem_populate_locked(struct kvm_gmem *gmem, pgoff_t index,
 				    pgoff_t *end)
 {
-	struct folio *folio = kvm_gmem_get_folio(gmem, index);
+	struct folio *folio;
 
 	lockdep_assert_held(&gmem->mapping->invalidate_lock);
 
+	folio = kvm_gmem_get_folio(gmem, index);
 	if (IS_ERR(folio))
 		return PTR_ERR(folio);
 

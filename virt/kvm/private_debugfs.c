@@ -13,6 +13,7 @@
 #include <linux/debugfs.h>
 #include <linux/limits.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 
 #include "guest_memfd.h"
@@ -27,6 +28,7 @@
  * @start: first gfn
  * @end: one past the last gfn
  * @is_private: what all of its gfns are
+ * @locked: slots_lock is held
  */
 struct kvm_map_run {
 	struct kvm *kvm;
@@ -34,6 +36,7 @@ struct kvm_map_run {
 	gfn_t start;
 	gfn_t end;
 	bool is_private;
+	bool locked;
 };
 
 static void kvm_map_fill(struct kvm_map_run *run,
@@ -89,12 +92,18 @@ static void *kvm_map_start(struct seq_file *m, loff_t *pos)
 	if (mutex_lock_killable(&run->kvm->slots_lock))
 		return ERR_PTR(-EINTR);
 
+	run->locked = true;
 	return kvm_map_find(run, *pos);
 }
 
 static void *kvm_map_next(struct seq_file *m, void *v, loff_t *pos)
 {
 	struct kvm_map_run *run = m->private;
+
+	/* A reader who seeks walks all lines up to there in one go. */
+	cond_resched();
+	if (fatal_signal_pending(current))
+		return ERR_PTR(-EINTR);
 
 	*pos = (loff_t)run->slot->as_id << KVM_MAP_AS_SHIFT | run->end;
 	return kvm_map_find(run, *pos);
@@ -104,8 +113,9 @@ static void kvm_map_stop(struct seq_file *m, void *v)
 {
 	struct kvm_map_run *run = m->private;
 
-	if (!IS_ERR(v))
+	if (run->locked)
 		mutex_unlock(&run->kvm->slots_lock);
+	run->locked = false;
 }
 
 static int kvm_map_show(struct seq_file *m, void *v)

@@ -98,9 +98,12 @@ void kvm_gmem_unpin(struct kvm *kvm, struct kvm_host_map *map)
  * again later.  Of other invalidations only the range matters here; where they
  * are, a refresh waits for mn_active_invalidate_count.
  *
- * Context: &gfn_to_pfn_cache.refresh_lock.  What the answer is good for needs
- * &gfn_to_pfn_cache.lock as well: an invalidation is in progress before it takes
- * that lock to invalidate the cache.
+ * An invalidation is in progress before it takes &gfn_to_pfn_cache.lock to
+ * invalidate the cache.  It raises the MMU's sequence before it ends: ask this
+ * first, then compare the sequence.
+ *
+ * Context: &gfn_to_pfn_cache.refresh_lock, and &gfn_to_pfn_cache.lock for write
+ * if the cache is to become valid.
  * Return: true if so.
  */
 bool kvm_gpc_gmem_busy(struct kvm *kvm, struct gfn_to_pfn_cache *gpc)

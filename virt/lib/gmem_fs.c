@@ -3,9 +3,10 @@
  * Pseudo filesystem of guest_memfd files.
  *
  * It is built in even if KVM is a module: the VFS calls back into a
- * filesystem, its superblock and its mount after the last reference to the
- * owner of the file operations has been dropped.  The operations that live in
- * the module run only while the file is open.
+ * filesystem, its superblock, its mount and its inodes after the last reference
+ * to the owner of the file operations has been dropped: a descriptor opened with
+ * O_PATH holds the inode.  The operations that live in the module run only while
+ * the file is open.
  */
 
 #include <linux/gmem_fs.h>
@@ -31,6 +32,25 @@ static struct file_system_type gmem_fs_type = {
 	.name = "guest_memfd",
 	.init_fs_context = gmem_fs_init_context,
 	.kill_sb = kill_anon_super,
+};
+
+static int gmem_fs_setattr(struct user_namespace *mnt_userns,
+			   struct dentry *dentry, struct iattr *attr)
+{
+	return -EINVAL;
+}
+
+static int gmem_fs_getattr(struct user_namespace *mnt_userns,
+			   const struct path *path, struct kstat *stat,
+			   u32 request_mask, unsigned int query_flags)
+{
+	generic_fillattr(&init_user_ns, d_inode(path->dentry), stat);
+	return 0;
+}
+
+static const struct inode_operations gmem_fs_iops = {
+	.setattr = gmem_fs_setattr,
+	.getattr = gmem_fs_getattr,
 };
 
 static struct inode *gmem_fs_new_inode(const struct gmem_file_ops *ops,
@@ -60,7 +80,7 @@ static struct inode *gmem_fs_new_inode(const struct gmem_file_ops *ops,
 	inode->i_mtime = inode->i_atime;
 	inode->i_ctime = inode->i_atime;
 	inode->i_size = size;
-	inode->i_op = ops->iops;
+	inode->i_op = &gmem_fs_iops;
 	inode->i_mapping->a_ops = ops->aops;
 	mapping_set_gfp_mask(inode->i_mapping, GFP_HIGHUSER);
 	mapping_set_unevictable(inode->i_mapping);
@@ -107,6 +127,22 @@ struct file *gmem_fs_create_file(const struct gmem_file_ops *ops, loff_t size,
 	return file;
 }
 EXPORT_SYMBOL_GPL(gmem_fs_create_file);
+
+/**
+ * gmem_fs_release - take the owner's operations away from a file
+ * @mapping: page cache of the file, whose last reference is gone and which has no
+ *	pages
+ *
+ * Others may still hold the inode.
+ *
+ * Context: Any.
+ */
+void gmem_fs_release(struct address_space *mapping)
+{
+	mapping->a_ops = &empty_aops;
+	mapping->private_data = NULL;
+}
+EXPORT_SYMBOL_GPL(gmem_fs_release);
 
 /**
  * gmem_fs_drain_lru - drop the references of the per-CPU LRU batches

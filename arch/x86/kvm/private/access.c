@@ -58,6 +58,8 @@ bool __kvm_emul_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa)
 	vcpu->arch.emulate_ctxt->memory_fault = true;
 	/* The instruction starts over, with the registers that it started with. */
 	vcpu->arch.emulate_regs_need_sync_to_vcpu = false;
+	/* So do accesses of it that went to a device. */
+	vcpu->mmio_needed = false;
 	return true;
 }
 

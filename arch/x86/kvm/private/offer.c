@@ -51,7 +51,8 @@ void kvm_private_offer(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs)
 	struct kvm_private_offer *offer = &vcpu->arch.private_offer;
 	struct kvm_private_mem *mem = &vcpu->kvm->private_mem;
 
-	if (attrs & KVM_MAP_GPA_RANGE_ENCRYPTED ||
+	if (!kvm_has_private_mem(vcpu->kvm) ||
+	    attrs & KVM_MAP_GPA_RANGE_ENCRYPTED ||
 	    !(attrs & KVM_MAP_GPA_RANGE_KEEP))
 		return;
 
@@ -71,6 +72,9 @@ void kvm_private_offer(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs)
 void kvm_private_withdraw(struct kvm_vcpu *vcpu)
 {
 	struct kvm_private_mem *mem = &vcpu->kvm->private_mem;
+
+	if (!kvm_has_private_mem(vcpu->kvm))
+		return;
 
 	spin_lock(&mem->offer_lock);
 	kvm_private_end_offer(mem, &vcpu->arch.private_offer);

@@ -219,14 +219,14 @@ GMEM_TEST(same_slot_after_a_failure)
 }
 
 /* Deleted slots are remembered up to a limit, the latest ones. */
-GMEM_TEST_TIMEOUT(many_past_slots, 240)
+GMEM_TEST_TIMEOUT(many_past_slots, 600)
 {
 	const unsigned int nr = 33000;
 	struct world w = make_secret();
 	unsigned int i;
 	int fd;
 
-	fd = gmem_create(w.vm->fd, (u64)nr * PG, 0);
+	fd = gmem_create(w.vm->fd, (u64)nr * PG, GUEST_MEMFD_FLAG_MMAP);
 	unbind(&w);
 	for (i = 0; i < nr; i++) {
 		gmem_set_region2(w.vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, gpa(PAGES + i), PG,

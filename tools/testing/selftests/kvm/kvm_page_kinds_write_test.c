@@ -32,14 +32,14 @@ static void write_all(struct pk_vm *v)
 /* Guest and host share the copies. */
 static void check_copies(struct pk_file *f, struct pk_vm *v)
 {
-	volatile uint64_t *word;
+	uint64_t *word;
 	unsigned int i;
 
 	for (i = 0; i < PK_PAGES; i++) {
 		word = (void *)(f->mem + i * PK_PAGE);
-		ASSERT_EQ(word[0], i);
-		ASSERT_EQ(word[1], 0x0101010101010101ULL * (HOST_BYTE + i));
-		word[0] = LATE_BYTE;
+		ASSERT_EQ(READ_ONCE(word[0]), i);
+		ASSERT_EQ(READ_ONCE(word[1]), 0x0101010101010101ULL * (HOST_BYTE + i));
+		WRITE_ONCE(word[0], LATE_BYTE);
 		ASSERT_EQ(pk_do(v, PK_LOAD, i, 0), LATE_BYTE);
 		TEST_ASSERT(pk_is(f, i, HOST_BYTE + i), "the guest wrote a page it should copy");
 	}
