@@ -256,7 +256,7 @@ static inline int model_prefault(struct model *m, unsigned int start, unsigned i
 
 	for (gfn = start; !err && gfn < start + n; gfn++) {
 		if (!model_slot_at(m, gfn))
-			err = -ENOENT;
+			err = m->private[gfn] ? -EFAULT : -ENOENT;
 		else if (model_guest(m, gfn).access == MODEL_FAULT)
 			err = -EFAULT;
 		else
