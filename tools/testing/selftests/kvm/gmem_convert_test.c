@@ -141,15 +141,15 @@ GMEM_TEST(offer_covers_its_range_only)
 	assert_host(&w, 11, 0);
 }
 
-/* Linux clears what it has decrypted only afterwards. */
-GMEM_TEST(plain_request_is_no_offer)
+/* A hypercall after which the VMM makes the page shared, and gets zeroes */
+static void check_no_offer(enum gmem_cmd_op request)
 {
 	struct world w = make_world(GMEM_SLOT_INPLACE);
 	struct gmem_run run;
 
 	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
 	guest_fills(&w, 5, 0x55);
-	run = gmem_cmd(w.vcpu, GMEM_CMD_SHARE, gpa(5), 1);
+	run = gmem_cmd(w.vcpu, request, gpa(5), 1);
 	ASSERT_EQ(run.exit, GMEM_EXIT_OTHER);
 	ASSERT_EQ(w.vcpu->run->exit_reason, KVM_EXIT_HYPERCALL);
 	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
@@ -157,19 +157,15 @@ GMEM_TEST(plain_request_is_no_offer)
 	assert_host(&w, 5, 0);
 }
 
+/* Linux clears what it has decrypted only afterwards. */
+GMEM_TEST(plain_request_is_no_offer)
+{
+	check_no_offer(GMEM_CMD_SHARE);
+}
+
 GMEM_TEST(request_to_encrypt_is_no_offer)
 {
-	struct world w = make_world(GMEM_SLOT_INPLACE);
-	struct gmem_run run;
-
-	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
-	guest_fills(&w, 5, 0x55);
-	run = gmem_cmd(w.vcpu, GMEM_CMD_UNSHARE, gpa(5), 1);
-	ASSERT_EQ(run.exit, GMEM_EXIT_OTHER);
-	ASSERT_EQ(w.vcpu->run->exit_reason, KVM_EXIT_HYPERCALL);
-	ASSERT_OK(convert(&w, 5, 1, GMEM_SHARED));
-	ASSERT_EQ(gmem_resume(w.vcpu), 0);
-	assert_host(&w, 5, 0);
+	check_no_offer(GMEM_CMD_UNSHARE);
 }
 
 GMEM_TEST(idempotent)
