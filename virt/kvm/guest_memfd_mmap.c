@@ -19,31 +19,76 @@ static void kvm_gmem_assert_shared(struct kvm_gmem *gmem, pgoff_t index)
 	if (!IS_ENABLED(CONFIG_DEBUG_VM))
 		return;
 
+	/* The gfn of a memslot that has just gone may be anything. */
 	WARN_ON_ONCE(kvm_gmem_find_gfn(gmem, index, &gfn) &&
-		     kvm_mem_is_private(gmem->kvm, gfn));
+		     kvm_mem_is_private(gmem->kvm, gfn) &&
+		     kvm_gmem_find_gfn(gmem, index, &gfn));
+}
+
+/*
+ * Take the invalidate_lock.  A conversion may hold it for seconds: wait for that
+ * without mmap_lock if the fault may start over, and no longer than until a fatal
+ * signal.
+ */
+static vm_fault_t kvm_gmem_lock_for_fault(struct vm_fault *vmf,
+					  struct address_space *mapping)
+{
+	struct file *file;
+
+	if (filemap_invalidate_trylock_shared(mapping))
+		return 0;
+
+	if (fault_flag_allow_retry_first(vmf->flags)) {
+		if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+			return VM_FAULT_RETRY;
+
+		file = get_file(vmf->vma->vm_file);
+		mmap_read_unlock(vmf->vma->vm_mm);
+		if (!down_read_killable(&mapping->invalidate_lock))
+			filemap_invalidate_unlock_shared(mapping);
+		fput(file);
+		return VM_FAULT_RETRY;
+	}
+
+	if (!(vmf->flags & FAULT_FLAG_KILLABLE)) {
+		filemap_invalidate_lock_shared(mapping);
+		return 0;
+	}
+
+	if (!down_read_killable(&mapping->invalidate_lock))
+		return 0;
+
+	/* Only who starts over looks at signals. */
+	mmap_read_unlock(vmf->vma->vm_mm);
+	return VM_FAULT_RETRY;
 }
 
 static struct folio *kvm_gmem_get_shared_folio(struct kvm_gmem *gmem,
 					       pgoff_t index)
 {
-	struct folio *folio = ERR_PTR(-EFAULT);
+	lockdep_assert_held(&gmem->mapping->invalidate_lock);
 
-	filemap_invalidate_lock_shared(gmem->mapping);
 	if (index < kvm_gmem_nr_pages(gmem) &&
 	    !kvm_gmem_offset_is_private(gmem, index)) {
 		kvm_gmem_assert_shared(gmem, index);
-		folio = kvm_gmem_get_folio(gmem, index);
+		return kvm_gmem_get_folio(gmem, index);
 	}
-	filemap_invalidate_unlock_shared(gmem->mapping);
 
-	return folio;
+	return ERR_PTR(-EFAULT);
 }
 
 static vm_fault_t kvm_gmem_fault(struct vm_fault *vmf)
 {
 	struct kvm_gmem *gmem = vmf->vma->vm_file->private_data;
-	struct folio *folio = kvm_gmem_get_shared_folio(gmem, vmf->pgoff);
+	struct folio *folio;
+	vm_fault_t r;
 
+	r = kvm_gmem_lock_for_fault(vmf, gmem->mapping);
+	if (r)
+		return r;
+
+	folio = kvm_gmem_get_shared_folio(gmem, vmf->pgoff);
+	filemap_invalidate_unlock_shared(gmem->mapping);
 	if (folio == ERR_PTR(-EHWPOISON))
 		return VM_FAULT_HWPOISON;
 	if (IS_ERR(folio))

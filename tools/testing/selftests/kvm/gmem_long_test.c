@@ -420,3 +420,84 @@ GMEM_TEST_TIMEOUT(vcpu_elsewhere_goes_on, 240)
 }
 
 GMEM_HARNESS_MAIN
+
+/* Threads that touch pages of the file or map memory, beside conversions */
+struct faults {
+	char *mem;		/* mapping of pages that stay shared */
+	pthread_t toucher;
+	pthread_t mapper;
+	bool stop;
+	u64 touched;
+	u64 longest;		/* ns that the address space was locked for */
+};
+
+static void *touch_again_and_again(void *arg)
+{
+	struct faults *f = arg;
+
+	while (!READ_ONCE(f->stop)) {
+		WRITE_ONCE(*f->mem, 1);
+		WRITE_ONCE(f->touched, f->touched + 1);
+		ASSERT_OK(madvise(f->mem, PG, MADV_DONTNEED));
+	}
+	return NULL;
+}
+
+static void *map_again_and_again(void *arg)
+{
+	const struct timespec pause = { .tv_nsec = MS };
+	struct faults *f = arg;
+	u64 start, took;
+	void *mem;
+
+	while (!READ_ONCE(f->stop)) {
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+		start = gmem_now_ns();
+		mem = mmap(NULL, PG, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		took = gmem_now_ns() - start;
+		TEST_ASSERT(mem != MAP_FAILED, "mmap(): %s", strerror(errno));
+		ASSERT_OK(munmap(mem, PG));
+		if (took > READ_ONCE(f->longest))
+			WRITE_ONCE(f->longest, took);
+	}
+	return NULL;
+}
+
+/* True: a fault that waited for a conversion let others map memory meanwhile. */
+static bool maps_beside_faults(int vm, const struct gmem_slot *slot)
+{
+	struct faults f = { .mem = (char *)slot->hva + LONG_PAGES * PG };
+	u64 start, took;
+
+	gmem_set_attrs(vm, gpa(0), LONG_PAGES * PG, GMEM_SHARED);
+	TEST_ASSERT(!pthread_create(&f.toucher, NULL, touch_again_and_again, &f), "toucher");
+	TEST_ASSERT(!pthread_create(&f.mapper, NULL, map_again_and_again, &f), "mapper");
+	while (READ_ONCE(f.touched) < 10)
+		sched_yield();
+
+	start = gmem_now_ns();
+	gmem_set_attrs(vm, gpa(0), LONG_PAGES * PG, GMEM_PRIVATE);
+	took = gmem_now_ns() - start;
+	WRITE_ONCE(f.stop, true);
+	pthread_join(f.toucher, NULL);
+	pthread_join(f.mapper, NULL);
+
+	printf("conversion of %llu ms, a mapping took %llu us\n", took / MS,
+	       f.longest * 1000 / MS);
+	return f.longest < took / 4;
+}
+
+GMEM_TEST_TIMEOUT(fault_that_waits_does_not_lock_the_address_space, 240)
+{
+	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM), i;
+	struct gmem_slot slot;
+
+	gmem_slot_init(&slot, vm, GMEM_SLOT_INPLACE, SLOT, gpa(0),
+		       (LONG_PAGES + SPARE_PAGES) * PG);
+	gmem_allocate(slot.fd, 0, LONG_PAGES * PG);
+	for (i = 0; i < TRIES; i++) {
+		if (maps_beside_faults(vm, &slot))
+			return;
+	}
+	TEST_FAIL("a fault that waits for a conversion keeps others from mapping memory");
+}
