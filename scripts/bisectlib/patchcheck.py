@@ -20,7 +20,7 @@ SECTIONS = ("--no-git", "--no-git-fallback", "--no-m", "--no-l", "--no-n",
             "--web", "--subsystem", "-f")
 # What the selftests, the programs and the documents are made from.
 READS = {"tests": ("tools/", "include/", "arch/x86/include/"),
-         "map": (ATTR_MAP, "virt/kvm/attr_map", "include/linux/kvm_attr_map.h"),
+         "map": (ATTR_MAP, "virt/kvm/gmem/attr_map", "include/linux/kvm_attr_map.h"),
          "docs": ("Documentation/", "include/", "virt/", "arch/x86/kvm/")}
 # It exists for each architecture; its headers and library are those of all.
 ANY_TEST = "set_memory_region_test"

@@ -4,10 +4,10 @@ import os
 import re
 
 SELFTESTS = "tools/testing/selftests/kvm/"
-ATTR_MAP = "tools/testing/kvm-attr-map/"
-VMM = "tools/virt/gmem-vmm/"
+ATTR_MAP = "tools/testing/gmem-units/"
+VMM = "tools/kvm/gmem-vmm/"
 # Parts of the tree that no kernel build reads.
-NO_KERNEL = ("Documentation/", "MAINTAINERS", "CREDITS", "tools/testing/", "tools/virt/")
+NO_KERNEL = ("Documentation/", "MAINTAINERS", "CREDITS", "tools/testing/", "tools/kvm/")
 # Other architectures whose files a build reads.
 ALSO = {"x86": ("x86",), "arm64": ("arm64", "arm")}
 # Objects in whose place a new file, not yet in a Makefile, is compiled.

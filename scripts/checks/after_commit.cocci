@@ -14,7 +14,7 @@ identifier f = { kmalloc, kzalloc, kcalloc, kvmalloc, kvzalloc, kvmalloc_array,
 position p;
 @@
 commit(...);
-... when != kvm_zap_end(...)
+... when != kvm_invalidate_end(...)
     when any
 * f(...)@p
 
@@ -24,7 +24,7 @@ constant c;
 position p;
 @@
 commit(...);
-... when != kvm_zap_end(...)
+... when != kvm_invalidate_end(...)
     when any
 * return@p -c;
 

@@ -5,7 +5,7 @@
 //       file's invalidate_lock: without them the answer is stale at once, and
 //       several answers do not belong together.
 // Invariants: I1, I3
-// Files: virt/kvm/ arch/x86/kvm/ include/linux/kvm_private.h !virt/kvm/attr_map.c
+// Files: virt/kvm/ arch/x86/kvm/ include/linux/kvm_gmem.h !virt/kvm/gmem/attr_map.c
 virtual report
 
 @asserted@

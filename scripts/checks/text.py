@@ -249,4 +249,4 @@ def markers(text):
 def own_functions(rule):
     """Functions of ours that a semantic patch names outside its comments."""
     code = re.sub(r"//.*", "", rule)
-    return sorted(set(re.findall(r"\bkvm_(?:attr_map|convert|gmem|mem|zap|private)_\w+", code)))
+    return sorted(set(re.findall(r"\bkvm_(?:attr_map|convert|gmem|mem|invalidate|private)_\w+", code)))

@@ -275,7 +275,7 @@ class Mover:
         write_file(where, text)
         return Error(f'patches/{patch.name}.patch: conflict in {path} on base '
                      f'{self.base.version} (see {where}): resolve it in git, as '
-                     'guest-memory-porting.rst says')
+                     'gmem/porting.rst says')
 
 
 def reason(err):

@@ -90,7 +90,7 @@ class Paths(unittest.TestCase):
         self.assertTrue(paths.matters("tools/objtool/a.c", "x86"))
         self.assertTrue(paths.matters("Documentation/Kconfig", "x86"))
         for path in ("Documentation/a.rst", "MAINTAINERS", "tools/testing/a.c",
-                     "tools/virt/a.c"):
+                     "tools/kvm/a.c"):
             self.assertFalse(paths.matters(path, "x86"))
 
     def test_only_a_source_that_no_object_reads_affects_nothing(self):
@@ -117,17 +117,17 @@ class Paths(unittest.TestCase):
             self.assertFalse(paths.shared_with_arm64(top + path))
 
     def test_named_in_a_makefile(self):
-        text = "kvm-y += $(KVM)/zap.o x86.o private/fault.o\n"
-        self.assertTrue(paths.named("virt/kvm/zap.c", text))
-        self.assertTrue(paths.named("arch/x86/kvm/private/fault.c", text))
+        text = "kvm-y += $(KVM)/gmem/invalidate.o x86.o gmem/fault.o\n"
+        self.assertTrue(paths.named("virt/kvm/gmem/invalidate.c", text))
+        self.assertTrue(paths.named("arch/x86/kvm/gmem/fault.c", text))
         self.assertFalse(paths.named("arch/x86/kvm/fault.c", text))
-        self.assertFalse(paths.named("virt/kvm/unzap.c", text))
+        self.assertFalse(paths.named("virt/kvm/gmem/uninvalidate.c", text))
 
 
 class Alone(unittest.TestCase):
     def test_command_is_changed_to_the_new_source(self):
-        out = paths.standin(KVM_COMMAND, "virt/kvm/kvm_main", "virt/kvm/convert.c")
-        self.assertTrue(out.endswith("/k/arch/x86/kvm/../../../virt/kvm/convert.c"), out)
+        out = paths.standin(KVM_COMMAND, "virt/kvm/kvm_main", "virt/kvm/gmem/convert.c")
+        self.assertTrue(out.endswith("/k/arch/x86/kvm/../../../virt/kvm/gmem/convert.c"), out)
         self.assertIn('"convert"', out)
         self.assertIn("=#x", out)
         self.assertIn("-o /dev/null", out)
@@ -135,8 +135,8 @@ class Alone(unittest.TestCase):
 
     def test_only_sources_of_kvm(self):
         self.assertEqual(paths.alone_of(["virt/kvm/a.c", "virt/kvm/a.h", "mm/b.c",
-                                         "arch/x86/kvm/private/c.c"]),
-                         ["virt/kvm/a.c", "arch/x86/kvm/private/c.c"])
+                                         "arch/x86/kvm/gmem/c.c"]),
+                         ["virt/kvm/a.c", "arch/x86/kvm/gmem/c.c"])
 
 
 class Verdicts(unittest.TestCase):

@@ -3,11 +3,11 @@
  * KVM_PRE_FAULT_MEMORY: map guest memory before the guest touches it.
  */
 
-#include <linux/kvm_private.h>
+#include <linux/kvm_gmem.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
-#include "guest_memfd.h"
+#include "gmem/gmem.h"
 
 static int kvm_pre_fault_locked(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
@@ -104,7 +104,7 @@ int kvm_vcpu_pre_fault_memory(struct kvm_vcpu *vcpu, void __user *argp)
 	if (copy_from_user(&range, argp, sizeof(range)))
 		return -EFAULT;
 
-	if (range.flags || !kvm_private_range_valid(range.gpa, range.size))
+	if (range.flags || !kvm_gmem_range_valid(range.gpa, range.size))
 		return -EINVAL;
 
 	r = kvm_pre_fault_range(vcpu, &range);

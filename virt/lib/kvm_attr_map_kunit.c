@@ -6,8 +6,8 @@
 
 #include <linux/module.h>
 
-#include "../kvm/attr_map.c"
-#include "../kvm/attr_map_oracle.c"
-#include "../kvm/attr_map_test.c"
+#include "../kvm/gmem/attr_map.c"
+#include "../kvm/gmem/attr_map_oracle.c"
+#include "../kvm/gmem/attr_map_test.c"
 
 MODULE_LICENSE("GPL");

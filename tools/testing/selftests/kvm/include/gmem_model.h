@@ -4,7 +4,7 @@
  * effect and result of each operation on it.  Two bytes stand for a page.
  *
  * Functions that model a system call return 0 or a negative errno.  The rules
- * are those of Documentation/virt/kvm/guest-memory.rst.
+ * are those of Documentation/virt/kvm/gmem/api.rst.
  */
 #ifndef SELFTEST_KVM_GMEM_MODEL_H
 #define SELFTEST_KVM_GMEM_MODEL_H

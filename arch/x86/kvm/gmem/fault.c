@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Page faults on memory that a guest_memfd file backs, on private memory that
+ * nothing backs, and on poisoned memory.
+ */
+
+#include <linux/sched/signal.h>
+#include <trace/events/kvm_gmem.h>
+
+#include "../mmu.h"
+#include "../mmu/mmu_internal.h"
+#include "gmem.h"
+
+static int kvm_gmem_fault_exit(struct kvm_vcpu *vcpu,
+			       struct kvm_page_fault *fault, int r)
+{
+	/* Nobody runs KVM_RUN for a prefetch, its exit belongs to others. */
+	if (!fault->prefetch)
+		kvm_prepare_memory_fault_exit(vcpu, fault->gfn,
+					      fault->is_private);
+	return r;
+}
+
+static int kvm_gmem_faultin_file(struct kvm_vcpu *vcpu,
+				 struct kvm_page_fault *fault)
+{
+	int order, r;
+
+	r = kvm_gmem_get_pfn(fault->slot, fault->gfn, &fault->pfn, &order);
+	/* Those who retry look for signals. */
+	if (r == -EINTR)
+		return RET_PF_RETRY;
+	if (r)
+		return kvm_gmem_fault_exit(vcpu, fault, r);
+
+	/* Makes the fault retry if an invalidation of its gfn intervenes. */
+	fault->hva = __gfn_to_hva_memslot(fault->slot, fault->gfn);
+	fault->map_writable = true;
+	while (fault->max_level > PG_LEVEL_4K &&
+	       KVM_HPAGE_GFN_SHIFT(fault->max_level) > order)
+		fault->max_level--;
+
+	trace_kvm_private_fault(vcpu->vcpu_id, fault->gfn, fault->pfn,
+				fault->max_level, fault->is_private);
+	return RET_PF_CONTINUE;
+}
+
+/**
+ * __kvm_gmem_faultin - find the page of a fault, if a file has it
+ * @vcpu: the vCPU
+ * @fault: the fault, its MMU sequence sampled, its memslot visible or NULL
+ *
+ * This is where a fault decides, once, whether it is private.  KVM's own memslots
+ * are no exception: userspace chooses where two of them lie, and has all of them
+ * mapped.
+ *
+ * Context: kvm->srcu; may sleep.
+ * Return:
+ *
+ * * RET_PF_INVALID if userspace_addr backs the gfn, or nothing does
+ * * RET_PF_CONTINUE with the pfn, without a reference to it
+ * * RET_PF_RETRY if a signal came while a conversion held the file
+ * * -EFAULT, -EHWPOISON or -ENOMEM if there is no page, with
+ *   KVM_EXIT_MEMORY_FAULT prepared
+ */
+int __kvm_gmem_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
+{
+	const struct kvm_memory_slot *slot = fault->slot;
+
+	fault->is_private = kvm_mem_is_private(vcpu->kvm, fault->gfn);
+
+	if (slot && kvm_gmem_serves(slot, fault->is_private))
+		return kvm_gmem_faultin_file(vcpu, fault);
+
+	if (fault->is_private)
+		return kvm_gmem_fault_exit(vcpu, fault, -EFAULT);
+
+	return RET_PF_INVALID;
+}
+
+/**
+ * __kvm_gmem_poisoned - end a fault on a poisoned page of userspace_addr
+ * @vcpu: the vCPU, of any VM
+ * @fault: the fault, for which SIGBUS was sent to the current task
+ *
+ * The signal ends KVM_RUN, but neither a blocked nor an ignored one does, so that
+ * the fault would come again for ever.
+ *
+ * Context: kvm->srcu.
+ * Return: RET_PF_RETRY if KVM_RUN ends for a signal; else -EHWPOISON, with
+ * KVM_EXIT_MEMORY_FAULT prepared, unless the fault is a prefetch.
+ */
+int __kvm_gmem_poisoned(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
+{
+	if (signal_pending(current) && !fault->prefetch)
+		return RET_PF_RETRY;
+
+	return kvm_gmem_fault_exit(vcpu, fault, -EHWPOISON);
+}
+
+static bool kvm_range_is_uniform(struct kvm *kvm, gfn_t gfn, int level)
+{
+	gfn_t start = gfn & -KVM_PAGES_PER_HPAGE(level);
+	struct kvm_attr_map *attrs = &kvm->private_mem.attrs;
+
+	lockdep_assert_held(&kvm->mmu_lock);
+
+	return kvm_attr_map_range_has(attrs, start,
+				      start + KVM_PAGES_PER_HPAGE(level),
+				      kvm_attr_map_get(attrs, gfn));
+}
+
+/**
+ * __kvm_gmem_max_level - largest mapping without mixed attributes
+ * @kvm: a VM with private memory
+ * @gfn: guest frame number
+ * @max_level: limit by other rules
+ *
+ * Context: mmu_lock, no invalidation of @gfn in progress.
+ * Return: mapping level, at most @max_level.
+ */
+int __kvm_gmem_max_level(struct kvm *kvm, gfn_t gfn, int max_level)
+{
+	lockdep_assert_held(&kvm->mmu_lock);
+
+	while (max_level > PG_LEVEL_4K &&
+	       !kvm_range_is_uniform(kvm, gfn, max_level))
+		max_level--;
+
+	return max_level;
+}
+
+/**
+ * __kvm_gmem_assert_fault - check that a fault is still right
+ * @vcpu: a vCPU of a VM with private memory
+ * @fault: the fault, not stale, about to be mapped
+ *
+ * Context: mmu_lock.
+ */
+void __kvm_gmem_assert_fault(struct kvm_vcpu *vcpu,
+			     struct kvm_page_fault *fault)
+{
+	lockdep_assert_held(&vcpu->kvm->mmu_lock);
+
+	if (!fault->slot)
+		return;
+
+	WARN_ON_ONCE(fault->is_private !=
+		     kvm_mem_is_private(vcpu->kvm, fault->gfn));
+}

@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The conversion engine: all changes between private and shared memory.
+ *
+ * A conversion covers gfns, offsets of MMAP files, or both.  Its steps:
+ *
+ *   lock	slots_lock, then the invalidate_lock of each MMAP file
+ *   reserve	memory for the new attributes; the only allocations
+ *   begin	page faults retry from now on, guest mappings are gone
+ *   isolate	to private only: host mappings are gone; a page with a foreign
+ *		reference ends the conversion, with nothing changed
+ *   reveal	to shared only: zero what the guest did not offer; the point
+ *		of no return
+ *   commit	the attributes of the gfns and the state of the offsets, which
+ *		cannot fail
+ *   end	page faults proceed
+ *
+ * Nobody can map a page between begin and end: guests retry, and host faults
+ * wait for the invalidate_lock.  KVM's own accesses do not wait for a conversion,
+ * it waits for them, page by page when it reveals and for all of them when it
+ * commits: access_lock.
+ *
+ * There may be a million parts, runs or folios: each loop over them reschedules,
+ * and ends for a fatal signal before the point of no return.  So do those over
+ * memslots, of which there are 32767 at most, without looking at signals, and the
+ * MMU when it removes the guest's mappings.
+ */
+
+#include <linux/gmem_fs.h>
+#include <linux/mm.h>
+#include <linux/pagevec.h>
+#include <linux/sched/signal.h>
+#include <trace/events/kvm_gmem.h>
+
+#include "convert.h"
+#include "owner.h"
+
+/* Files that one conversion can lock. */
+#define KVM_CONVERT_MAX_FILES	256
+
+/* How often to look again for the references of a page to go away. */
+#define KVM_CONVERT_RETRIES	8
+
+/**
+ * kvm_convert_check_signal - reschedule, and ask whether to give up
+ *
+ * Context: before the point of no return; may sleep.
+ * Return: 0, or -EINTR if a fatal signal is pending.
+ */
+int kvm_convert_check_signal(void)
+{
+	cond_resched();
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
+static int kvm_convert_lock_files(struct kvm_conversion *conv)
+{
+	unsigned int i, nr = 0;
+	struct kvm_gmem *gmem;
+	int r;
+
+	for (i = 0; i < conv->nr_parts; i++) {
+		r = kvm_convert_check_signal();
+		if (r)
+			return r;
+
+		gmem = conv->parts[i].gmem;
+		if (gmem->locked)
+			continue;
+		if (++nr > KVM_CONVERT_MAX_FILES)
+			return -E2BIG;
+
+		down_write_nest_lock(&gmem->mapping->invalidate_lock,
+				     &conv->kvm->slots_lock);
+		gmem->locked = true;
+	}
+
+	return 0;
+}
+
+static void kvm_convert_unlock_files(struct kvm_conversion *conv)
+{
+	struct kvm_gmem *gmem;
+	unsigned int i;
+
+	for (i = 0; i < conv->nr_parts; i++) {
+		cond_resched();
+		gmem = conv->parts[i].gmem;
+		if (!gmem->locked)
+			continue;
+
+		gmem->locked = false;
+		filemap_invalidate_unlock(gmem->mapping);
+	}
+}
+
+static void kvm_convert_cancel(struct kvm_conversion *conv, unsigned int nr_gfns,
+			       unsigned int nr_parts)
+{
+	while (nr_parts--) {
+		kvm_attr_map_cancel(&conv->parts[nr_parts].gmem->state);
+		cond_resched();
+	}
+
+	while (nr_gfns--) {
+		kvm_attr_map_cancel(&conv->kvm->private_mem.attrs);
+		cond_resched();
+	}
+}
+
+static int kvm_convert_reserve(struct kvm_conversion *conv)
+{
+	struct kvm_attr_map *attrs = &conv->kvm->private_mem.attrs;
+	unsigned int i, j;
+	int r = 0;
+
+	for (i = 0; i < conv->nr_gfns; i++) {
+		r = kvm_convert_check_signal();
+		if (!r)
+			r = kvm_attr_map_reserve(attrs, conv->gfns[i].start,
+						 conv->gfns[i].end,
+						 conv->attrs);
+		if (r) {
+			kvm_convert_cancel(conv, i, 0);
+			return r;
+		}
+	}
+
+	for (j = 0; j < conv->nr_parts; j++) {
+		r = kvm_convert_check_signal();
+		if (!r)
+			r = kvm_attr_map_reserve(&conv->parts[j].gmem->state,
+						 conv->parts[j].start,
+						 conv->parts[j].end,
+						 conv->attrs);
+		if (r) {
+			kvm_convert_cancel(conv, i, j);
+			return r;
+		}
+	}
+
+	return 0;
+}
+
+static int kvm_convert_begin(struct kvm_conversion *conv)
+{
+	unsigned int i;
+	int r = 0;
+
+	kvm_invalidate_init(&conv->inv, conv->kvm);
+	for (i = 0; i < conv->nr_gfns; i++)
+		kvm_invalidate_add(&conv->inv, conv->gfns[i].start, conv->gfns[i].end);
+
+	kvm_invalidate_begin(&conv->inv);
+	for (i = 0; !r && i < conv->nr_gfns; i++) {
+		kvm_invalidate_range(&conv->inv, conv->gfns[i].start,
+				     conv->gfns[i].end);
+		r = kvm_convert_check_signal();
+	}
+
+	return r;
+}
+
+/*
+ * KVM's own references come and go inside access_lock, or are counted as pins.
+ * Expect one more per page for the page cache, and one for the caller.
+ */
+static bool kvm_convert_has_unexpected_refs(struct kvm *kvm, struct folio *folio)
+{
+	long refs;
+
+	write_lock(&kvm->private_mem.access_lock);
+	refs = folio_ref_count(folio) - kvm_gmem_pins(folio);
+	write_unlock(&kvm->private_mem.access_lock);
+
+	return refs > folio_nr_pages(folio) + 1;
+}
+
+/**
+ * kvm_convert_folios - call a function for each folio that changes sides
+ * @conv: the conversion; its error_index says where the function failed
+ * @part: the part, which counts the pages
+ * @start: first offset in pages of a run whose state changes
+ * @end: one past the last offset
+ * @fn: called with a reference; ends the walk unless it returns 0
+ *
+ * Context: the file's invalidate_lock held for write; may sleep.
+ * Return: 0, or what @fn returned.
+ */
+int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_convert_part *part,
+		       pgoff_t start, pgoff_t end, kvm_convert_folio_fn_t fn)
+{
+	struct address_space *mapping = part->gmem->mapping;
+	struct folio_batch fbatch;
+	pgoff_t pos = start;
+	unsigned int i;
+	int r = 0;
+
+	lockdep_assert_held_write(&mapping->invalidate_lock);
+
+	folio_batch_init(&fbatch);
+	while (!r && filemap_get_folios(mapping, &pos, end - 1, &fbatch)) {
+		for (i = 0; !r && i < folio_batch_count(&fbatch); i++) {
+			part->nr_moved += folio_nr_pages(fbatch.folios[i]);
+			r = fn(conv, part, fbatch.folios[i]);
+			if (r)
+				conv->error_index = max(start,
+							fbatch.folios[i]->index);
+		}
+		folio_batch_release(&fbatch);
+		cond_resched();
+	}
+
+	return r;
+}
+
+static int kvm_convert_isolate_folio(struct kvm_conversion *conv,
+				     const struct kvm_convert_part *part,
+				     struct folio *folio)
+{
+	int i;
+
+	if (fatal_signal_pending(current))
+		return -EINTR;
+
+	/* A host fault that found the page shared holds the folio lock. */
+	folio_lock(folio);
+	if (folio_mapped(folio))
+		unmap_mapping_pages(folio->mapping, folio->index,
+				    folio_nr_pages(folio), false);
+	VM_WARN_ON_ONCE_FOLIO(folio_mapped(folio), folio);
+	kvm_gmem_disown(folio);
+	folio_unlock(folio);
+
+	/* Nobody gets at the contents of a poisoned page any more. */
+	if (folio_test_hwpoison(folio))
+		return 0;
+
+	for (i = 0; kvm_convert_has_unexpected_refs(conv->kvm, folio); i++) {
+		if (i == KVM_CONVERT_RETRIES)
+			return -EAGAIN;
+		gmem_fs_drain_lru();
+	}
+
+	return 0;
+}
+
+static int kvm_convert_isolate_part(struct kvm_conversion *conv,
+				    struct kvm_convert_part *part)
+{
+	unsigned long state;
+	pgoff_t pos, end;
+	int r = 0;
+
+	lockdep_assert_held_write(&part->gmem->mapping->invalidate_lock);
+
+	for (pos = part->start; !r && pos < part->end; pos = end) {
+		r = kvm_convert_check_signal();
+		end = kvm_attr_map_run_end(&part->gmem->state, pos, part->end,
+					   &state);
+		if (r || state & KVM_MEMORY_ATTRIBUTE_PRIVATE)
+			continue;
+
+		unmap_mapping_pages(part->gmem->mapping, pos, end - pos, false);
+		r = kvm_convert_folios(conv, part, pos, end,
+				       kvm_convert_isolate_folio);
+	}
+
+	return r;
+}
+
+/*
+ * Make sure that nobody but KVM can reach what is about to be private.
+ */
+static int kvm_convert_isolate(struct kvm_conversion *conv)
+{
+	unsigned int i;
+	int r;
+
+	if (!(conv->attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE))
+		return 0;
+
+	for (i = 0; i < conv->nr_parts; i++) {
+		r = kvm_convert_isolate_part(conv, &conv->parts[i]);
+		if (r)
+			return r;
+	}
+
+	return 0;
+}
+
+static void kvm_convert_commit_part(const struct kvm_conversion *conv,
+				    const struct kvm_convert_part *part)
+{
+	long nr = part->nr_moved;
+
+	kvm_attr_map_commit(&part->gmem->state, part->start, part->end,
+			    conv->attrs);
+	kvm_gmem_count_private(part->gmem,
+			       conv->attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE ?
+			       nr : -nr);
+}
+
+static void kvm_convert_commit(struct kvm_conversion *conv)
+{
+	unsigned int i;
+
+	for (i = 0; i < conv->nr_gfns; i++) {
+		kvm_attr_map_commit(&conv->kvm->private_mem.attrs,
+				    conv->gfns[i].start, conv->gfns[i].end,
+				    conv->attrs);
+		cond_resched();
+	}
+
+	/* No access of KVM relies on the old attributes from here on. */
+	kvm_gmem_drain_accesses(conv->kvm);
+
+	for (i = 0; i < conv->nr_parts; i++) {
+		kvm_convert_commit_part(conv, &conv->parts[i]);
+		cond_resched();
+	}
+}
+
+/* Whoever is about to be killed finds the reason for that in the next step. */
+static bool kvm_convert_is_noop(struct kvm_conversion *conv)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&conv->kvm->slots_lock);
+
+	for (i = 0; i < conv->nr_gfns; i++) {
+		if (kvm_convert_check_signal() ||
+		    !kvm_attr_map_range_has(&conv->kvm->private_mem.attrs,
+					    conv->gfns[i].start,
+					    conv->gfns[i].end, conv->attrs))
+			return false;
+	}
+
+	for (i = 0; i < conv->nr_parts; i++) {
+		if (kvm_convert_check_signal() ||
+		    !kvm_attr_map_range_has(&conv->parts[i].gmem->state,
+					    conv->parts[i].start,
+					    conv->parts[i].end, conv->attrs))
+			return false;
+	}
+
+	return true;
+}
+
+static int kvm_convert_locked(struct kvm_conversion *conv)
+{
+	int r = kvm_convert_reserve(conv);
+
+	if (r)
+		return r;
+
+	r = kvm_convert_begin(conv);
+	if (!r)
+		r = kvm_convert_isolate(conv);
+	if (r) {
+		kvm_convert_cancel(conv, conv->nr_gfns, conv->nr_parts);
+	} else {
+		kvm_convert_sanitize(conv);
+		kvm_convert_commit(conv);
+	}
+	kvm_invalidate_end(&conv->inv);
+
+	return r;
+}
+
+static void kvm_convert_count(struct kvm_conversion *conv, int r)
+{
+	struct kvm_vm_stat_generic *stat = &conv->kvm->stat.generic;
+
+	lockdep_assert_held(&conv->kvm->slots_lock);
+
+	if (!r)
+		stat->gmem_conversions++;
+	else if (r == -EAGAIN)
+		stat->gmem_conversions_again++;
+}
+
+/*
+ * Convert what the collecting functions found, then free it.
+ */
+static int kvm_convert(struct kvm_conversion *conv)
+{
+	int r = 0;
+
+	lockdep_assert_held(&conv->kvm->slots_lock);
+
+	if (!kvm_convert_is_noop(conv)) {
+		r = kvm_convert_lock_files(conv);
+		if (!r)
+			r = kvm_convert_locked(conv);
+		kvm_convert_unlock_files(conv);
+		kvm_convert_count(conv, r);
+	}
+
+	if (!r)
+		kvm_convert_forget(conv);
+	kvm_convert_free(conv);
+	return r;
+}
+
+/**
+ * kvm_convert_gfns - change the attributes of a range of gfns
+ * @kvm: a VM with private memory
+ * @start: first gfn
+ * @end: one past the last gfn
+ * @attrs: KVM_MEMORY_ATTRIBUTE_*
+ *
+ * Offsets of MMAP files that are bound to the gfns change with them.  To
+ * private keeps the contents.  To shared zeroes what the guest did not offer.
+ *
+ * Context: Takes slots_lock and invalidate_locks; may sleep.
+ * Return: 0, or, with nothing changed,
+ *
+ * * -EAGAIN if a page that must become private has foreign references
+ * * -E2BIG if the gfns belong to more than %KVM_CONVERT_MAX_FILES MMAP files
+ * * -EINTR if a fatal signal is pending
+ * * -ENOMEM if there is no memory
+ */
+int kvm_convert_gfns(struct kvm *kvm, gfn_t start, gfn_t end,
+		     unsigned long attrs)
+{
+	struct kvm_conversion conv = { .kvm = kvm, .attrs = attrs };
+	int r;
+
+	mutex_lock(&kvm->slots_lock);
+	r = kvm_convert_collect_gfns(&conv, start, end);
+	if (!r)
+		r = kvm_convert(&conv);
+	mutex_unlock(&kvm->slots_lock);
+
+	trace_kvm_convert_gfns(start, end, attrs, r);
+	return r;
+}
+
+/**
+ * kvm_convert_file - change the state of a range of offsets
+ * @gmem: an MMAP file of a VM with private memory
+ * @start: first offset in pages
+ * @end: one past the last offset, not beyond the end of the file
+ * @attrs: KVM_MEMORY_ATTRIBUTE_*
+ * @error_index: on error, offset of the page that is to blame, @start if none
+ *
+ * Like kvm_convert_gfns(), for the gfns that are bound to the offsets.
+ *
+ * Context: Takes slots_lock and the invalidate_lock; may sleep.
+ * Return: as kvm_convert_gfns(), except -E2BIG.
+ */
+int kvm_convert_file(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end,
+		     unsigned long attrs, pgoff_t *error_index)
+{
+	struct kvm_conversion conv = {
+		.kvm = gmem->kvm,
+		.attrs = attrs,
+		.error_index = start,
+	};
+	int r;
+
+	mutex_lock(&gmem->kvm->slots_lock);
+	r = kvm_convert_collect_file(&conv, gmem, start, end);
+	if (!r)
+		r = kvm_convert(&conv);
+	mutex_unlock(&gmem->kvm->slots_lock);
+
+	trace_kvm_convert_file(start, end, attrs, r);
+	*error_index = conv.error_index;
+	return r;
+}
+
+/**
+ * kvm_convert_to_bind - make offsets private whose gfns are
+ * @binding: binding to be, not in the file yet
+ *
+ * Context: slots_lock.  Takes the invalidate_lock; may sleep.
+ * Return: as kvm_convert_file().
+ */
+int kvm_convert_to_bind(struct kvm_gmem_binding *binding)
+{
+	struct kvm_conversion conv = {
+		.kvm = binding->kvm,
+		.attrs = KVM_MEMORY_ATTRIBUTE_PRIVATE,
+	};
+	int r;
+
+	r = kvm_convert_collect_binding(&conv, binding);
+	return r ? r : kvm_convert(&conv);
+}

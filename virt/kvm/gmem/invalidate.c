@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Invalidation of guest mappings by gfn.
+ *
+ * Page faults compare the hva of their gfn with the hva range of a running
+ * invalidation.  Every memslot has a userspace_addr, whether it is mapped or
+ * not, so that an invalidation by gfn uses the same range and the same counters
+ * as one that comes from an MMU notifier.
+ *
+ * Except one: gfn to pfn caches do not wait for mn_active_invalidate_count, which
+ * has no range.  A conversion may take seconds, and concerns few vCPUs.
+ */
+
+#include <linux/kvm_host.h>
+
+#include "gmem.h"
+#include "../kvm_mm.h"
+
+typedef void (*kvm_slot_fn_t)(struct kvm_invalidation *inv, struct kvm_memory_slot *slot,
+			      gfn_t start, gfn_t end);
+
+static void kvm_invalidate_slots(struct kvm_invalidation *inv, gfn_t start, gfn_t end,
+				 kvm_slot_fn_t fn)
+{
+	struct kvm_memslot_iter iter;
+	struct kvm_memory_slot *slot;
+	int i;
+
+	for (i = 0; i < KVM_ADDRESS_SPACE_NUM; i++) {
+		kvm_for_each_memslot_in_gfn_range(&iter, __kvm_memslots(inv->kvm, i),
+						  start, end) {
+			cond_resched();
+			slot = iter.slot;
+			fn(inv, slot, max(start, slot->base_gfn),
+			   min(end, slot->base_gfn + slot->npages));
+		}
+	}
+}
+
+static void kvm_invalidate_add_slot(struct kvm_invalidation *inv, struct kvm_memory_slot *slot,
+				    gfn_t start, gfn_t end)
+{
+	const unsigned long huge = kvm_arch_max_mapping_pages();
+
+	/*
+	 * A fault on a neighbour must not install a huge mapping that covers
+	 * the range, so make such faults retry, too.
+	 */
+	start = max(round_down(start, huge), slot->base_gfn);
+	end = min(round_up(end, huge), slot->base_gfn + slot->npages);
+
+	inv->hva_start = min(inv->hva_start, __gfn_to_hva_memslot(slot, start));
+	inv->hva_end = max(inv->hva_end,
+			   __gfn_to_hva_memslot(slot, end - 1) + PAGE_SIZE);
+}
+
+static void kvm_invalidate_slot(struct kvm_invalidation *inv, struct kvm_memory_slot *slot,
+				gfn_t start, gfn_t end)
+{
+	const unsigned long step = kvm_arch_invalidate_step(inv->kvm);
+	struct kvm_gfn_range range = {
+		.slot = slot,
+		.may_block = true,
+	};
+
+	for (; start < end; start = range.end) {
+		range.start = start;
+		range.end = end - start > step ? start + step : end;
+
+		KVM_MMU_LOCK(inv->kvm);
+		if (kvm_unmap_gfn_range(inv->kvm, &range))
+			kvm_flush_remote_tlbs(inv->kvm);
+		KVM_MMU_UNLOCK(inv->kvm);
+		cond_resched();
+	}
+}
+
+/**
+ * kvm_invalidate_init - prepare an invalidation
+ * @inv: the invalidation
+ * @kvm: the VM
+ *
+ * Context: Any.
+ */
+void kvm_invalidate_init(struct kvm_invalidation *inv, struct kvm *kvm)
+{
+	inv->kvm = kvm;
+	inv->hva_start = ULONG_MAX;
+	inv->hva_end = 0;
+}
+
+/**
+ * kvm_invalidate_add - add a range before the invalidation begins
+ * @inv: the invalidation
+ * @start: first gfn
+ * @end: one past the last gfn
+ *
+ * Context: slots_lock or kvm->srcu, until after kvm_invalidate_end().
+ */
+void kvm_invalidate_add(struct kvm_invalidation *inv, gfn_t start, gfn_t end)
+{
+	kvm_invalidate_slots(inv, start, end, kvm_invalidate_add_slot);
+}
+
+/**
+ * kvm_invalidate_begin - make page faults in all added ranges retry from now on
+ * @inv: the invalidation
+ *
+ * Also invalidates the gfn to pfn caches of the ranges.
+ *
+ * Context: slots_lock or kvm->srcu.  Takes mmu_lock; may sleep.
+ */
+void kvm_invalidate_begin(struct kvm_invalidation *inv)
+{
+	struct kvm *kvm = inv->kvm;
+
+	if (inv->hva_start >= inv->hva_end)
+		return;
+
+	KVM_MMU_LOCK(kvm);
+	kvm_mmu_invalidate_begin(kvm, inv->hva_start, inv->hva_end);
+	KVM_MMU_UNLOCK(kvm);
+
+	/*
+	 * Takes the lock of each cache.  A refresh that gets it later finds the
+	 * invalidation in progress: kvm_gpc_gmem_busy().
+	 */
+	gfn_to_pfn_cache_invalidate_start(kvm, inv->hva_start, inv->hva_end,
+					  true);
+}
+
+/**
+ * kvm_invalidate_range - remove the guest's mappings of one of the ranges
+ * @inv: the invalidation, begun
+ * @start: first gfn
+ * @end: one past the last gfn
+ *
+ * TLBs are flushed on return.
+ *
+ * Context: slots_lock or kvm->srcu.  Takes mmu_lock; may sleep.
+ */
+void kvm_invalidate_range(struct kvm_invalidation *inv, gfn_t start, gfn_t end)
+{
+	kvm_invalidate_slots(inv, start, end, kvm_invalidate_slot);
+}
+
+/**
+ * kvm_invalidate_end - let page faults in the ranges proceed
+ * @inv: the invalidation
+ *
+ * Faults that looked at anything before now find their result stale.
+ *
+ * Context: slots_lock or kvm->srcu.  Takes mmu_lock; may sleep.
+ */
+void kvm_invalidate_end(struct kvm_invalidation *inv)
+{
+	struct kvm *kvm = inv->kvm;
+
+	if (inv->hva_start >= inv->hva_end)
+		return;
+
+	KVM_MMU_LOCK(kvm);
+	kvm_mmu_invalidate_end(kvm, inv->hva_start, inv->hva_end);
+	KVM_MMU_UNLOCK(kvm);
+}
