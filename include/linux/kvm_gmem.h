@@ -84,6 +84,12 @@ bool kvm_arch_supports_private_mem(void);
 unsigned long kvm_arch_max_mapping_pages(void);
 unsigned long kvm_arch_invalidate_step(struct kvm *kvm);
 
+/* request.c */
+void kvm_gmem_note_request(struct kvm_vcpu *vcpu, gfn_t gfn, u64 nr);
+void kvm_gmem_cancel_request(struct kvm_vcpu *vcpu);
+bool kvm_gmem_take_request(struct kvm *kvm, gfn_t start, gfn_t end,
+			   gfn_t *kept_start, gfn_t *kept_end);
+
 /* prefault.c */
 int kvm_vcpu_pre_fault_memory(struct kvm_vcpu *vcpu, void __user *argp);
 bool kvm_arch_can_pre_fault(struct kvm_vcpu *vcpu);
@@ -150,6 +156,15 @@ static inline long kvm_gmem_vm_ioctl(struct kvm *kvm, unsigned int ioctl,
 				     void __user *argp)
 {
 	return -ENOTTY;
+}
+
+static inline void kvm_gmem_note_request(struct kvm_vcpu *vcpu, gfn_t gfn,
+					 u64 nr)
+{
+}
+
+static inline void kvm_gmem_cancel_request(struct kvm_vcpu *vcpu)
+{
 }
 
 static inline int kvm_vcpu_pre_fault_memory(struct kvm_vcpu *vcpu,

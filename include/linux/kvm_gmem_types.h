@@ -22,15 +22,16 @@ struct kvm_gmem_binding;
  *	the file's page.  If false, every such access fails.
  * @take_request: first part of [@start, @end) that the guest itself asked to
  *	share with its contents.  Returns true and stores that part in
- *	@offer_start and @offer_end, or returns false if there is none.  The
- *	offer is consumed up to @end.  Called with slots_lock held.
+ *	@kept_start and @kept_end, or returns false if there is none.  The
+ *	request is used up to @kept_end.  Called with slots_lock held; cannot
+ *	fail, since nothing may after this.
  *
  * A VM with private memory points to one of these for its whole life.
  */
 struct kvm_gmem_ops {
 	bool kernel_access;
 	bool (*take_request)(struct kvm *kvm, gfn_t start, gfn_t end,
-			     gfn_t *offer_start, gfn_t *offer_end);
+			     gfn_t *kept_start, gfn_t *kept_end);
 };
 
 /*
@@ -67,8 +68,8 @@ struct kvm_gmem_ops {
  *	MMU invalidation, read locklessly
  * @access_lock: held for read while KVM itself touches a page of a file, for
  *	write to wait for such accesses; a leaf, taken under any other lock
- * @request_lock: guards @offers and the offers of the VM's vCPUs; a leaf
- * @offers: struct kvm_share_request by gfn
+ * @request_lock: guards @requests and those of the VM's vCPUs; a leaf
+ * @requests: struct kvm_share_request by gfn
  * @past: bindings of deleted memslots by gfn; under slots_lock
  * @past_list: the same, the oldest first; under slots_lock
  * @nr_past: their number; under slots_lock
@@ -78,8 +79,8 @@ struct kvm_private_mem {
 	const struct kvm_gmem_ops *ops;
 	struct kvm_attr_map attrs;
 	rwlock_t access_lock;
-	spinlock_t request_lock;	/* offers of the vCPUs, a leaf */
-	struct rb_root_cached offers;
+	spinlock_t request_lock;	/* requests of the vCPUs, a leaf */
+	struct rb_root_cached requests;
 	struct rb_root_cached past;
 	struct list_head past_list;
 	unsigned int nr_past;
@@ -92,9 +93,9 @@ struct kvm_private_mem {
 
 #ifdef CONFIG_KVM_GUEST_MEMFD
 /**
- * struct kvm_share_request - pages that a vCPU has offered to share
- * @node: first and last gfn; in &kvm_private_mem.offers
- * @stands: there is an offer
+ * struct kvm_share_request - pages that a vCPU asks to share as they are
+ * @node: first and last gfn; in &kvm_private_mem.requests
+ * @stands: there is a request
  *
  * Guarded by &kvm_private_mem.request_lock.
  */

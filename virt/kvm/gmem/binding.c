@@ -157,7 +157,7 @@ static void kvm_gmem_invalidate_caches(struct kvm *kvm,
  * Return: 0, also if @slot has no file, or
  *
  * * -EEXIST if another memslot is bound to a part of the range
- * * -EAGAIN if an offset that must become private has foreign references
+ * * -EAGAIN if an offset that must become private has unexpected references
  * * -EINTR if a fatal signal is pending
  * * -ENOMEM if there is no memory
  */

@@ -7,9 +7,9 @@
  *   lock	slots_lock, then the invalidate_lock of each MMAP file
  *   reserve	memory for the new attributes; the only allocations
  *   begin	page faults retry from now on, guest mappings are gone
- *   isolate	to private only: host mappings are gone; a page with a foreign
- *		reference ends the conversion, with nothing changed
- *   reveal	to shared only: zero what the guest did not offer; the point
+ *   isolate	to private only: host mappings are gone; an unexpected
+ *		reference to a page ends the conversion, with nothing changed
+ *   sanitize	to shared only: zero what the guest does not share; the point
  *		of no return
  *   commit	the attributes of the gfns and the state of the offsets, which
  *		cannot fail
@@ -17,7 +17,7 @@
  *
  * Nobody can map a page between begin and end: guests retry, and host faults
  * wait for the invalidate_lock.  KVM's own accesses do not wait for a conversion,
- * it waits for them, page by page when it reveals and for all of them when it
+ * it waits for them, page by page when it zeroes and for all of them when it
  * commits: access_lock.
  *
  * There may be a million parts, runs or folios: each loop over them reschedules,
@@ -411,12 +411,12 @@ static int kvm_convert(struct kvm_conversion *conv)
  * @attrs: KVM_MEMORY_ATTRIBUTE_*
  *
  * Offsets of MMAP files that are bound to the gfns change with them.  To
- * private keeps the contents.  To shared zeroes what the guest did not offer.
+ * private keeps the contents.  To shared zeroes what the guest does not share.
  *
  * Context: Takes slots_lock and invalidate_locks; may sleep.
  * Return: 0, or, with nothing changed,
  *
- * * -EAGAIN if a page that must become private has foreign references
+ * * -EAGAIN if a page that must become private has unexpected references
  * * -E2BIG if the gfns belong to more than %KVM_CONVERT_MAX_FILES MMAP files
  * * -EINTR if a fatal signal is pending
  * * -ENOMEM if there is no memory

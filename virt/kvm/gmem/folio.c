@@ -237,8 +237,8 @@ static int kvm_gmem_peek_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 }
 
 /*
- * Add what is missing.  A conversion must not take our reference for a foreign
- * one, so let go of it under the lock.
+ * Add what is missing.  A conversion must not take our reference for
+ * somebody's, so let go of it under the lock.
  */
 static int kvm_gmem_fault_in_locked(struct kvm_gmem *gmem, pgoff_t index,
 				    pgoff_t *end)

@@ -4,7 +4,7 @@
  *
  * A mapping by kvm_vcpu_map() has no notifier: it pins the page.  Pins are
  * counted in folio->private, so that the conversion engine can tell them from
- * foreign references.  A gfn to pfn cache has one: it holds no reference.
+ * unexpected references.  A gfn to pfn cache has one: it holds no reference.
  */
 
 #include "owner.h"

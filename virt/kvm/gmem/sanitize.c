@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a conversion to shared lets the host see: only what the guest offered.
+ * What a conversion to shared lets the host see: only what the guest asked
+ * to share as it is.
  */
 
 #include "convert.h"
@@ -30,7 +31,7 @@ static bool kvm_convert_owned_elsewhere(const struct kvm_convert_part *part,
 }
 
 /*
- * The guest offered what it has put into the page that it sees now.
+ * The guest asked to share what it has put into the page that it sees now.
  */
 static int kvm_convert_keep_folio(struct kvm_conversion *conv,
 				  const struct kvm_convert_part *part,
@@ -43,19 +44,19 @@ static int kvm_convert_keep_folio(struct kvm_conversion *conv,
 }
 
 /*
- * First part of [start, end) that the guest offered; empty and at the end if there
- * is none.
+ * First part of [start, end) that the guest asked to share as it is; empty and at
+ * the end if there is none.
  */
 static void kvm_convert_take_request(struct kvm_conversion *conv,
 				     const struct kvm_convert_part *part,
 				     pgoff_t start, pgoff_t end,
-				     pgoff_t *offer_start, pgoff_t *offer_end)
+				     pgoff_t *kept_start, pgoff_t *kept_end)
 {
 	const struct kvm_gmem_ops *ops = conv->kvm->private_mem.ops;
 	gfn_t from, to;
 
-	*offer_start = end;
-	*offer_end = end;
+	*kept_start = end;
+	*kept_end = end;
 
 	if (!part->binding ||
 	    !ops->take_request(conv->kvm,
@@ -64,24 +65,24 @@ static void kvm_convert_take_request(struct kvm_conversion *conv,
 			       &from, &to))
 		return;
 
-	*offer_start = kvm_gmem_gfn_to_index(part->binding, from);
-	*offer_end = kvm_gmem_gfn_to_index(part->binding, to);
+	*kept_start = kvm_gmem_gfn_to_index(part->binding, from);
+	*kept_end = kvm_gmem_gfn_to_index(part->binding, to);
 }
 
 static void kvm_convert_sanitize_run(struct kvm_conversion *conv,
 				     struct kvm_convert_part *part,
 				     pgoff_t start, pgoff_t end)
 {
-	pgoff_t offer_start, offer_end;
+	pgoff_t kept_start, kept_end;
 
-	for (; start < end; start = offer_end) {
-		kvm_convert_take_request(conv, part, start, end, &offer_start,
-					 &offer_end);
-		if (start < offer_start)
-			kvm_convert_folios(conv, part, start, offer_start,
+	for (; start < end; start = kept_end) {
+		kvm_convert_take_request(conv, part, start, end, &kept_start,
+					 &kept_end);
+		if (start < kept_start)
+			kvm_convert_folios(conv, part, start, kept_start,
 					   kvm_convert_clear_folio);
-		if (offer_start < offer_end)
-			kvm_convert_folios(conv, part, offer_start, offer_end,
+		if (kept_start < kept_end)
+			kvm_convert_folios(conv, part, kept_start, kept_end,
 					   kvm_convert_keep_folio);
 	}
 }
@@ -104,7 +105,7 @@ static void kvm_convert_sanitize_part(struct kvm_conversion *conv,
 }
 
 /**
- * kvm_convert_sanitize - zero what was private and what the guest did not offer
+ * kvm_convert_sanitize - zero what was private, except what the guest shares
  * @conv: the conversion, nothing of it committed yet
  *
  * The first step that cannot be undone.  A write of KVM that comes to a page
@@ -137,7 +138,7 @@ static void kvm_convert_drop_requests(struct kvm_conversion *conv,
  * kvm_convert_forget - end what the guest believed of converted gfns
  * @conv: the conversion, done
  *
- * Offers in its gfns are used up, whether or not they mattered.  Where gfns
+ * Requests in its gfns are used up, whether or not they mattered.  Where gfns
  * become shared that belong to no memslot, the guest may access a device from
  * now on; what was there before cannot come back.
  *

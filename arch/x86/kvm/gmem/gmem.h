@@ -3,6 +3,7 @@
 #define __KVM_X86_GMEM_H
 
 #include <linux/kvm_gmem.h>
+#include <asm/kvm_para.h>
 
 struct kvm_page_fault;
 
@@ -22,12 +23,6 @@ void __kvm_gmem_assert_fault(struct kvm_vcpu *vcpu,
 int kvm_x86_init_vm_type(struct kvm *kvm, unsigned long type);
 unsigned long kvm_x86_vm_types(void);
 
-/* request.c */
-void kvm_gmem_note_request(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs);
-void kvm_gmem_cancel_request(struct kvm_vcpu *vcpu);
-bool kvm_gmem_take_request(struct kvm *kvm, gfn_t start, gfn_t end,
-			   gfn_t *offer_start, gfn_t *offer_end);
-
 #else /* !CONFIG_KVM_GUEST_MEMFD */
 
 static inline int kvm_x86_init_vm_type(struct kvm *kvm, unsigned long type)
@@ -40,15 +35,26 @@ static inline unsigned long kvm_x86_vm_types(void)
 	return BIT(KVM_X86_DEFAULT_VM);
 }
 
-static inline void kvm_gmem_note_request(struct kvm_vcpu *vcpu, gpa_t gpa,
-					 u64 npages, u64 attrs)
-{
-}
-
-static inline void kvm_gmem_cancel_request(struct kvm_vcpu *vcpu)
-{
-}
-
 #endif /* CONFIG_KVM_GUEST_MEMFD */
+
+/**
+ * kvm_x86_note_hypercall - what KVM_HC_MAP_GPA_RANGE asks for
+ * @vcpu: the calling vCPU, about to exit to userspace
+ * @gpa: first byte, page aligned
+ * @npages: number of pages; the range does not wrap
+ * @attrs: attributes of the hypercall
+ *
+ * Linux asks for shared memory first and clears it later, hence an attribute of
+ * its own for contents that are to be seen.
+ *
+ * Context: vcpu->mutex and kvm->srcu.
+ */
+static inline void kvm_x86_note_hypercall(struct kvm_vcpu *vcpu, gpa_t gpa,
+					  u64 npages, u64 attrs)
+{
+	if (!(attrs & KVM_MAP_GPA_RANGE_ENCRYPTED) &&
+	    attrs & KVM_MAP_GPA_RANGE_KEEP)
+		kvm_gmem_note_request(vcpu, gpa_to_gfn(gpa), npages);
+}
 
 #endif /* __KVM_X86_GMEM_H */
