@@ -7,6 +7,7 @@
  * functions are in <linux/kvm_gmem.h>.
  */
 
+#include <linux/gmem_fs.h>
 #include <linux/interval_tree.h>
 #include <linux/kvm_attr_map.h>
 #include <linux/kvm_types.h>
@@ -74,6 +75,7 @@ struct kvm_gmem_ops {
  * @past_list: the same, the oldest first; under slots_lock
  * @nr_past: their number; under slots_lock
  * @last_owner: id of the newest binding; under slots_lock
+ * @closer: closes files that nobody can wait for; they hold the VM
  */
 struct kvm_private_mem {
 	const struct kvm_gmem_ops *ops;
@@ -85,6 +87,7 @@ struct kvm_private_mem {
 	struct list_head past_list;
 	unsigned int nr_past;
 	unsigned long last_owner;
+	struct gmem_closer closer;
 };
 #else
 struct kvm_private_mem {

@@ -22,6 +22,7 @@
 #define GMEM_FS_CLASS	"[kvm-gmem]"
 
 static struct vfsmount *gmem_mnt;
+static struct workqueue_struct *gmem_close_wq;
 
 static int gmem_fs_init_context(struct fs_context *fc)
 {
@@ -144,6 +145,66 @@ void gmem_fs_release(struct address_space *mapping)
 }
 EXPORT_SYMBOL_GPL(gmem_fs_release);
 
+/* What the file's own code frees includes @closing. */
+static void gmem_fs_close(struct gmem_closing *closing)
+{
+	const struct gmem_file_ops *ops = closing->ops;
+	struct module *owner = ops->fops->owner;
+	struct inode *inode = closing->inode;
+
+	ops->close(inode->i_mapping);
+	iput(inode);
+	module_put(owner);
+}
+
+static void gmem_fs_close_files(struct work_struct *work)
+{
+	struct gmem_closer *closer = container_of(work, struct gmem_closer, work);
+	struct llist_node *files = llist_del_all(&closer->files);
+	struct gmem_closing *closing, *next;
+
+	/* The closer may go away with the last file. */
+	llist_for_each_entry_safe(closing, next, files, node) {
+		gmem_fs_close(closing);
+		cond_resched();
+	}
+}
+
+/**
+ * gmem_fs_init_closer - prepare for gmem_fs_close_later()
+ * @closer: what to prepare; must outlive the files that are given to it
+ *
+ * Context: Any.
+ */
+void gmem_fs_init_closer(struct gmem_closer *closer)
+{
+	INIT_WORK(&closer->work, gmem_fs_close_files);
+	init_llist_head(&closer->files);
+}
+EXPORT_SYMBOL_GPL(gmem_fs_init_closer);
+
+/**
+ * gmem_fs_close_later - let a worker close a file
+ * @closer: who closes it; waits for the files before, and for nobody else's
+ * @closing: the file's place in the list, freed by &gmem_file_ops.close
+ * @inode: inode of the file
+ * @ops: operations of the file; their owner is pinned until it has been closed
+ *
+ * Context: release of the file; does not sleep.
+ */
+void gmem_fs_close_later(struct gmem_closer *closer, struct gmem_closing *closing,
+			 struct inode *inode, const struct gmem_file_ops *ops)
+{
+	ihold(inode);
+	__module_get(ops->fops->owner);
+	closing->inode = inode;
+	closing->ops = ops;
+
+	if (llist_add(&closing->node, &closer->files))
+		queue_work(gmem_close_wq, &closer->work);
+}
+EXPORT_SYMBOL_GPL(gmem_fs_close_later);
+
 /**
  * gmem_fs_drain_lru - drop the references of the per-CPU LRU batches
  *
@@ -166,6 +227,12 @@ static int __init gmem_fs_init(void)
 		      PTR_ERR(gmem_mnt));
 
 	gmem_mnt->mnt_flags |= MNT_NOEXEC;
+
+	gmem_close_wq = alloc_workqueue("gmem_close", WQ_UNBOUND,
+					WQ_UNBOUND_MAX_ACTIVE);
+	if (!gmem_close_wq)
+		panic("guest_memfd: no memory for a workqueue\n");
+
 	return 0;
 }
 fs_initcall(gmem_fs_init);

@@ -24,6 +24,7 @@ void kvm_gmem_init_vm(struct kvm *kvm)
 	kvm_attr_map_init(&kvm->private_mem.attrs, 0);
 	rwlock_init(&kvm->private_mem.access_lock);
 	spin_lock_init(&kvm->private_mem.request_lock);
+	gmem_fs_init_closer(&kvm->private_mem.closer);
 	kvm->private_mem.requests = RB_ROOT_CACHED;
 	kvm->private_mem.past = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&kvm->private_mem.past_list);

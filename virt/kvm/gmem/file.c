@@ -62,17 +62,44 @@ static long kvm_gmem_fallocate(struct file *file, int mode, loff_t offset,
 	return kvm_gmem_preallocate(gmem, start, end);
 }
 
-static int kvm_gmem_release(struct inode *inode, struct file *file)
+static const struct gmem_file_ops kvm_gmem_file_ops;
+
+/*
+ * To close a file takes slots_lock and waits for kvm->srcu, both of which the VMM
+ * can keep busy for as long as it likes, as by memory that a FUSE server never
+ * gives.  So nobody waits but the VMM itself, and tasks that exit, so that the
+ * memory of a VMM that has ended is free.
+ */
+static bool kvm_gmem_may_wait(const struct kvm_gmem *gmem)
 {
-	struct kvm_gmem *gmem = file->private_data;
+	if (current->flags & PF_KTHREAD)
+		return false;
+
+	return !current->mm || current->mm == gmem->kvm->mm;
+}
+
+static void kvm_gmem_free_file(struct address_space *mapping)
+{
+	struct kvm_gmem *gmem = mapping->private_data;
 	struct kvm *kvm = gmem->kvm;
 
 	kvm_gmem_close(gmem);
-	gmem_fs_release(gmem->mapping);
+	gmem_fs_release(mapping);
 	gmem_policy_destroy(&gmem->policy);
 	kvm_attr_map_destroy(&gmem->state);
 	kfree(gmem);
 	kvm_put_kvm(kvm);
+}
+
+static int kvm_gmem_release(struct inode *inode, struct file *file)
+{
+	struct kvm_gmem *gmem = file->private_data;
+
+	if (kvm_gmem_may_wait(gmem))
+		kvm_gmem_free_file(gmem->mapping);
+	else
+		gmem_fs_close_later(&gmem->kvm->private_mem.closer,
+				    &gmem->closing, inode, &kvm_gmem_file_ops);
 	return 0;
 }
 
@@ -140,6 +167,7 @@ static const struct file_operations kvm_gmem_fops = {
 static const struct gmem_file_ops kvm_gmem_file_ops = {
 	.fops = &kvm_gmem_fops,
 	.aops = &kvm_gmem_aops,
+	.close = kvm_gmem_free_file,
 };
 
 /**

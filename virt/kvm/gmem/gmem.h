@@ -4,6 +4,7 @@
 
 /* Internal to the files of virt/kvm that implement private guest memory. */
 
+#include <linux/gmem_fs.h>
 #include <linux/gmem_policy.h>
 #include <linux/interval_tree.h>
 #include <linux/kvm_gmem.h>
@@ -21,6 +22,7 @@
  * @bindings: struct kvm_gmem_binding by offset in pages; written under
  *	slots_lock and @bindings_lock, read under either of them
  * @bindings_lock: leaf
+ * @closing: for gmem_fs_close_later()
  * @past: bindings of deleted memslots by offset in pages; under slots_lock
  * @nr_private: private pages in @mapping.  Changes with the state of an offset
  *	under the invalidate_lock, with pages that come under the
@@ -40,6 +42,7 @@ struct kvm_gmem {
 	struct shared_policy policy;
 	struct rb_root_cached bindings;
 	spinlock_t bindings_lock;	/* writers of bindings, a leaf */
+	struct gmem_closing closing;
 	struct rb_root_cached past;
 	atomic_long_t nr_private;
 	unsigned long nr_leaked;

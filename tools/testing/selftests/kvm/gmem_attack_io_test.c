@@ -266,3 +266,117 @@ GMEM_TEST(io_uring_fixed_buffer)
 }
 
 GMEM_HARNESS_MAIN
+
+/* A VMM that keeps kvm->srcu busy: a page of its memory never comes. */
+struct busy_vm {
+	int fd, vcpu, file;
+	struct gmem_fuse fuse;
+	pthread_t thread;
+};
+
+static void *pre_fault(void *arg)
+{
+	struct kvm_pre_fault_memory range = { .size = PG };
+	const struct busy_vm *b = arg;
+
+	ioctl(b->vcpu, KVM_PRE_FAULT_MEMORY, &range);
+	return NULL;
+}
+
+static void make_busy_vm(struct busy_vm *b)
+{
+	void *mem;
+
+	b->fd = gmem_vm_open(KVM_X86_SW_PROTECTED_VM);
+	b->vcpu = ioctl(b->fd, KVM_CREATE_VCPU, 0);
+	TEST_ASSERT(b->vcpu >= 0, "KVM_CREATE_VCPU: %s", strerror(errno));
+	gmem_fuse_mount(&b->fuse);
+	mem = mmap(NULL, PG, PROT_READ, MAP_PRIVATE, b->fuse.file, 0);
+	TEST_ASSERT(mem != MAP_FAILED, "mmap() of FUSE: %s", strerror(errno));
+	gmem_set_region2(b->fd, 0, 0, 0, PG, mem, -1, 0);
+	b->file = gmem_create(b->fd, PG, 0);
+	pthread_create(&b->thread, NULL, pre_fault, b);
+	gmem_fuse_wait(&b->fuse);
+}
+
+static void end_busy_vm(struct busy_vm *b)
+{
+	gmem_fuse_answer(&b->fuse, gmem_fuse_next(&b->fuse, FUSE_READ)->head.unique, -EIO,
+			 NULL, 0);
+	pthread_join(b->thread, NULL);
+	gmem_fuse_umount(&b->fuse);
+}
+
+/* True: the other end of a pipe is closed before long. */
+static bool is_closed_soon(int fd)
+{
+	const char *scale = getenv("GMEM_DEADLINE_SCALE");
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pfd, 1, 10000 * (scale ? atoi(scale) : 1)) == 1;
+}
+
+/* Somebody who was given the file closes it, and does not wait for the VMM. */
+GMEM_TEST_TIMEOUT(closed_by_a_stranger, 90)
+{
+	int end[2], go[2];
+	struct busy_vm b;
+	bool closed;
+	pid_t pid;
+	char c;
+
+	make_busy_vm(&b);
+	ASSERT_OK(pipe(end));
+	ASSERT_OK(pipe(go));
+	pid = fork();
+	TEST_ASSERT(pid >= 0, "fork()");
+	if (!pid) {
+		if (read(go[0], &c, 1) != 1)
+			_exit(1);
+		close(b.file);
+		close(end[0]);
+		close(end[1]);
+		pause();
+	}
+	close(end[1]);
+	close(b.file);
+	TEST_ASSERT(write(go[1], "", 1) == 1, "write() to a pipe");
+	closed = is_closed_soon(end[0]);
+	end_busy_vm(&b);
+	kill(pid, SIGKILL);
+	TEST_ASSERT(waitpid(pid, NULL, 0) == pid, "waitpid()");
+	TEST_ASSERT(closed, "the VMM has kept somebody else waiting");
+}
+
+/* Leave the last reference to an io_uring that goes away: a kernel thread drops it. */
+static void close_by_kernel(int fd)
+{
+	struct ring ring = {};
+
+	ring.fd = syscall(SYS_io_uring_setup, 1, &ring.params);
+	if (ring.fd < 0)
+		gmem_skip("no io_uring: %s", strerror(errno));
+	ASSERT_OK(syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_FILES, &fd, 1));
+	close(fd);
+	close(ring.fd);
+}
+
+/* It does so for everybody: the files of others are closed nevertheless. */
+GMEM_TEST_TIMEOUT(closed_by_a_kernel_thread, 90)
+{
+	struct busy_vm b;
+	int end[2];
+	bool closed;
+
+	ASSERT_OK(pipe(end));
+	close_by_kernel(end[1]);
+	TEST_ASSERT(is_closed_soon(end[0]), "nobody closes files");
+
+	make_busy_vm(&b);
+	close_by_kernel(b.file);
+	ASSERT_OK(pipe(end));
+	close_by_kernel(end[1]);
+	closed = is_closed_soon(end[0]);
+	end_busy_vm(&b);
+	TEST_ASSERT(closed, "the VMM has kept the kernel from closing files");
+}

@@ -171,6 +171,19 @@ GMEM_TEST(replay_past_another_gfn)
 	assert_not_shown(&w);
 }
 
+/* The same, with a gfn that is nowhere near. */
+GMEM_TEST(replay_past_a_gfn_elsewhere)
+{
+	struct world w = make_secret();
+
+	unbind(&w);
+	bind_page(&w, 2 * PAGES, AT);
+	unbind(&w);
+	bind_all(&w);
+	offer(&w);
+	assert_not_shown(&w);
+}
+
 /* The same, with slots that only overlap. */
 GMEM_TEST(replay_past_an_overlap)
 {
