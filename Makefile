@@ -56,7 +56,7 @@ tree refresh series hooks: setup
 	@scripts/series $@
 
 rebase: setup
-	@$(if $(BASE),scripts/series rebase $(BASE),scripts/rebase-table)
+	@$(if $(BASE),scripts/series rebase $(BASE),scripts/campaigns/rebase-table)
 
 build: tree
 	@scripts/kbuild -t $(TREE) -o $(OUT)
@@ -78,20 +78,20 @@ shell: build
 	@scripts/boot --shell -k $(OUT)/arch/x86/boot/bzImage -i $(INITRD)
 
 baseline: setup-more tree
-	@scripts/baseline $(if $(ARCH),--arch $(ARCH)) --tests '$(TESTS)'
-	@scripts/baseline --locks
+	@scripts/campaigns/baseline $(if $(ARCH),--arch $(ARCH)) --tests '$(TESTS)'
+	@scripts/campaigns/baseline --locks
 
 cross: setup-more tree
-	@scripts/cross
+	@scripts/campaigns/cross
 
 bare: setup-more
 	@scripts/bare
 
 lookups: setup-more tree
-	@scripts/lookups
+	@scripts/campaigns/lookups
 
 bisect: setup-more tree
-	@scripts/bisect
+	@scripts/campaigns/bisect
 
 fuzz: setup
 	@scripts/check --manifest scripts/manifest-long --timeout 7200
@@ -106,7 +106,7 @@ deb: setup-more tree
 	@scripts/deb
 
 bench: setup
-	@scripts/bench
+	@scripts/campaigns/bench
 
 clean:
 	rm -rf .build/o-* .build/lint-* .build/bench .build/bisect .build/baseline .build/deb .build/mutate .build/bare .build/linux-6.12 .build/results

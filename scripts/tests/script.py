@@ -8,8 +8,8 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 sys.dont_write_bytecode = True
-# What the scripts import from beside themselves
-sys.path.insert(0, str(SCRIPTS))
+# What the scripts import
+sys.path.insert(0, str(SCRIPTS / "lib"))
 
 
 def load(name):

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests of how scripts/baseline compares two kernels."""
+"""Tests of how scripts/campaigns/baseline compares two kernels."""
 
-import sys
 import unittest
-from pathlib import Path
 
-SCRIPTS = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(SCRIPTS))
+from script import SCRIPTS  # puts what is imported next into the path
 
-import baselinelib as baseline  # pylint: disable=wrong-import-position
-import ktap  # pylint: disable=wrong-import-position
+import baselinelib as baseline
+import ktap
 
 Result = baseline.Result
 PASSED, FAILED, SKIPPED = (Result(s) for s in ("pass", "fail", "skip"))
@@ -151,7 +148,7 @@ class ManifestTests(unittest.TestCase):
         self.assertEqual(baseline.listed(text, "x86_64"), (["a", "b"], ["n"], ["n.sh"]))
 
     def test_own_manifest(self):
-        rules = baseline.parse_manifest((SCRIPTS / "baseline.manifest").read_text())
+        rules = baseline.parse_manifest((SCRIPTS / "campaigns/baseline.manifest").read_text())
         self.assertEqual(rules[0][2], [])
         for _, limit, _ in rules:
             self.assertTrue(limit is None or limit >= 20)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""scripts/bench: samples, statistics, tables, the promises, the chart."""
+"""scripts/campaigns/bench: samples, statistics, tables, the promises, the chart."""
 
 import unittest
 import xml.etree.ElementTree
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from script import load
 
-bench = load("bench")
+bench = load("campaigns/bench")
 
 from benchlib import chart, machine, rows, samples, table  # noqa: E402
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests of the logic of scripts/bisect."""
+"""Tests of the logic of scripts/campaigns/bisect."""
 import contextlib
 import io
 import json
@@ -18,7 +18,7 @@ from bisectlib import run as run_  # noqa: E402
 from bisectlib.common import CROSS, Cache, Missing, cell  # noqa: E402
 from bisectlib.tree import Tree  # noqa: E402
 
-bisect = load("bisect")
+bisect = load("campaigns/bisect")
 
 KVM_COMMAND = (
     "ccache gcc -Wp,-MMD,arch/x86/kvm/../../../virt/kvm/.kvm_main.o.d -I./include -O2 "

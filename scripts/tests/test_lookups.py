@@ -7,7 +7,7 @@ import unittest
 import script
 import ktap
 
-lookups = script.load("lookups")
+lookups = script.load("campaigns/lookups")
 RULES = [("x86_64-unpatched-*/page_kinds.access_block_*", "no count")]
 
 
@@ -43,7 +43,7 @@ class JudgeTests(unittest.TestCase):
 
 class ListTests(unittest.TestCase):
     def test_only_unpatched_kernels_may_fail(self):
-        rules = ktap.read_rules(lookups.SCRIPTS / "lookups.unpatched")
+        rules = ktap.read_rules(lookups.HERE / "lookups.unpatched")
         self.assertTrue(rules)
         for glob, reason in rules:
             self.assertTrue(fnmatch.fnmatchcase(glob, "*-unpatched-*/page_kinds*"), glob)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests of the logic of scripts/rebase-table."""
+"""Tests of the logic of scripts/campaigns/rebase-table."""
 
 import unittest
 
 from script import load
 
-rebase = load("rebase-table")
+rebase = load("campaigns/rebase-table")
 
 
 class Madison(unittest.TestCase):

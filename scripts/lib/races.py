@@ -18,7 +18,7 @@ from pathlib import Path
 
 import ktap
 
-TOP = Path(__file__).resolve().parent.parent
+TOP = Path(__file__).resolve().parent.parent.parent
 OURS, EXPECTED, BASE = "ours", "expected", "base"
 # KCSAN says so when it begins.
 ENABLED = "kcsan: enabled early"

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Parts of scripts/bench."""
+"""Parts of scripts/campaigns/bench."""

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Linked into 6.12's selftests by scripts/baseline, for kernels that lack
+ * Linked into 6.12's selftests by scripts/campaigns/baseline, for kernels that lack
  * KVM_SET_USER_MEMORY_REGION2. The library of these tests wants it whatever the
  * test is about, but uses of it what KVM_SET_USER_MEMORY_REGION has, too: the
  * structure of the latter is the beginning of the other.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What scripts/baseline runs and how it decides: no build, no machine."""
+"""What scripts/campaigns/baseline runs and how it decides: no build, no machine."""
 
 import fnmatch
 import math
@@ -238,7 +238,7 @@ def settings(rules, where):
     for glob, limit, arguments in reversed(rules):
         if fnmatch.fnmatchcase(where, glob):
             return limit, arguments
-    raise Missing(f"no line of scripts/baseline.manifest matches {where}")
+    raise Missing(f"no line of scripts/campaigns/baseline.manifest matches {where}")
 
 
 def listed(makefile, arch):
@@ -287,7 +287,7 @@ def table(rows, facts):
         lines.append("")
     if any(row.get("shim") for row in rows):
         lines += ["* Without KVM_SET_USER_MEMORY_REGION2 6.12's tests only skip. Here they use the",
-                  "  older ioctl in its place (scripts/baseline-region2.c)."]
+                  "  older ioctl in its place (scripts/campaigns/baseline-region2.c)."]
     return "\n".join(lines) + "\n"
 
 

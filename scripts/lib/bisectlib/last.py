@@ -49,7 +49,7 @@ class Last:
             [SCRIPTS / "initramfs", "-a", LONG[arch], "-o", initrd, "-m", out / "root", *pairs],
             [SCRIPTS / "boot", "--arch", LONG[arch], "-k", out / IMAGE[arch], "-i", initrd,
              "-l", room, "-t", "900"],
-            [sys.executable, "-B", SCRIPTS / "ktap.py", room, "-m", room / "manifest",
+            [sys.executable, "-B", SCRIPTS / "lib/ktap.py", room, "-m", room / "manifest",
              "-s", TOP / ".ci/expected-skips", "-f", TOP / ".ci/expected-failures"])
         for command in steps:
             status, output = self.builder.run(command, log)

@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-SCRIPTS = Path(__file__).resolve().parent.parent
+SCRIPTS = Path(__file__).resolve().parent.parent.parent
 TOP = SCRIPTS.parent
 BUILD = TOP / ".build"
 # Part of each key of a cached result: change it when a cell means something else.
