@@ -266,6 +266,33 @@ class TestGuards(Case):
         self.write(self.linux, 'virt/kvm/loose.o', '')
         self.assertIn('virt/kvm/loose.c is in no commit', self.series('refresh', status=1))
 
+    def debian(self):
+        """Let the tree ignore what Debian's does."""
+        self.three()
+        self.write(self.linux, '.gitignore', '.*\n*.o\n/vmlinux\n/*\n!/debian/\n')
+        self.write(self.linux, 'virt/kvm/.gitignore', '*_test\n!*_test.o\n')
+        self.commit('Ignore', '.gitignore', 'virt/kvm/.gitignore')
+
+    def test_a_forgotten_file_anywhere(self):
+        self.debian()
+        for path in ('new.c', 'new/dir/a.c', 'scripts/new.py', 'debian/new', 'odd \u00e4/b c.c',
+                     'virt/kvm/a_test.c', 'tools/.gitignore', 'tools/.kunitconfig'):
+            self.write(self.linux, path, 'x\n')
+            for force in ((), ('--force',)):
+                with self.subTest(path=path, force=force):
+                    said = self.series('refresh', *force, status=1)
+                    self.assertRegex(said, 'commit (it, or remove it|or remove them)')
+                    self.assertIn(path if path != 'debian/new' else 'debian/', said)
+            os.unlink(os.path.join(self.linux, path))
+        self.series('refresh')
+
+    def test_what_is_built_is_not_forgotten(self):
+        self.debian()
+        self.write(self.linux, '.git/info/exclude', 'notes\n')
+        for path in ('vmlinux', 'virt/main.o', 'virt/kvm/a_test', 'virt/.main.o.cmd', 'tools/notes'):
+            self.write(self.linux, path, 'x\n')
+        self.series('refresh')
+
     def test_uncommitted_changes(self):
         self.three()
         self.edit(self.linux, 'virt/kvm/main.c', 'int line_1;', 'int line_one;')

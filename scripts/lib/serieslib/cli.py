@@ -63,7 +63,8 @@ def parser():
 
     sub = subs.add_parser('refresh', help='write the branch into patches/ and the overlay',
                           description='Write patches/series, patches/*.patch, the overlay files '
-                          'and patches/base.lock from branch series.')
+                          'and patches/base.lock from branch series. Refuses while the tree '
+                          'holds anything that is in no commit and not ignored.')
     sub.add_argument('--force', action='store_true', default=force,
                      help='overwrite changes made in the repository since the last tree')
     sub.set_defaults(run=lambda ctx, a: refresh.refresh(ctx, a.force))

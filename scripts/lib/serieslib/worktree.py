@@ -8,6 +8,10 @@ from .common import Error, read_file, write_file
 BRANCH = 'refs/heads/series'
 LAST = 'refs/series/last'
 DISCARDED = 'refs/series/discarded'
+# Debian ignores all but its own directory, and no longer spares the dot-files that are sources.
+DEBIAN = (b'/*', b'!/debian/')
+SPARED = ('.clang-format', '.cocciconfig', '.get_maintainer.ignore', '.gitattributes',
+          '.gitignore', '.kunitconfig', '.mailmap', '.rustfmt.toml')
 
 
 class Record:
@@ -78,11 +82,21 @@ class WorkTree:
 
     def forgotten(self):
         """Return a file that only Debian's packaging keeps out of `git status`, or None."""
-        rules = (read_file(os.path.join(self.git.path, '.gitignore')) or b'').splitlines(True)
+        rules = (read_file(os.path.join(self.git.path, '.gitignore')) or b'').splitlines()
+        kept = [r for r in rules if r.strip() not in DEBIAN]
         excludes = os.path.join(self.git.dir, 'series-excludes')
-        write_file(excludes, b''.join(r for r in rules if r.strip() not in (b'/*', b'!/debian/')))
-        out = self.git.text('ls-files', '-z', '--others', f'--exclude-from={excludes}')
-        return out.split('\0')[0] or None
+        write_file(excludes, b'\n'.join([*kept, *(f'!{name}'.encode() for name in SPARED), b'']))
+        # By the rules at the top; then, with what is there not ignored, by those below it.
+        found = self.others(f'--exclude-from={excludes}')
+        if found:
+            shown = self.others('--exclude-standard', *(f'-x!{name}' for name in ('/*', *SPARED)))
+            found = [path for path in found if path in shown]
+        return found[0] if found else None
+
+    def others(self, *rules):
+        """Return the files that are neither in the index nor ignored by these rules."""
+        out = self.git.text('ls-files', '-z', '--others', *rules)
+        return list(filter(None, out.split('\0')))
 
     def keep(self):
         """Save commits and uncommitted changes under a ref; return it."""
