@@ -482,6 +482,36 @@ class TestBase(Case):
         self.assertIn('patches/older/kvm-line-40.patch: mm/a.c is not in '
                       'patches/kvm-line-40.patch', said)
 
+    def test_refresh_beside_hunks_for_an_older_base(self):
+        self.clash()
+        self.older('char')
+        self.series('tree')
+        self.write(self.linux, 'virt/kvm/demo.c', 'int demo;\n')
+        self.commit('KVM: demo', 'virt/kvm/demo.c')
+        stored = self.read(self.repo, 'patches/older/kvm-line-40.patch')
+        for _ in range(2):
+            self.assertIn('2 patches', self.series('refresh'))
+        self.assertIn('nothing to do', self.series('tree'))
+        self.series('export')
+        self.assertEqual(self.read(self.repo, 'patches/older/kvm-line-40.patch'), stored)
+        self.older('short')
+        self.git('commit', '-q', '--amend', '-m', 'KVM: demo, again')
+        self.assertIn('patches/older/kvm-line-40.patch changed', self.series('refresh', status=1))
+
+    def test_refresh_outlives_hunks_for_an_older_base(self):
+        self.clash()
+        self.older('char')
+        self.series('tree')
+        self.git('reset', '-q', '--hard', 'base')
+        self.edit(self.linux, 'virt/kvm/gone.c', 'int gone;', 'long gone;')
+        self.commit('KVM: line 40', 'virt/kvm/gone.c')
+        said = 'patches/older/kvm-line-40.patch: virt/kvm/main.c is not in'
+        self.assertIn(said, self.series('refresh'))
+        self.assertIn(said, self.series('tree', status=1))
+        os.unlink(os.path.join(self.repo, 'patches/older/kvm-line-40.patch'))
+        self.series('tree')
+        self.series('refresh')
+
     def test_conflict_without_old_base(self):
         self.clash()
         self.forget()

@@ -5,8 +5,8 @@ import os
 from .assemble import Assembler
 from .base import LOCK, Store
 from .common import DIFF_ARGS, Error, locked, read_file, remove_file, write_file
-from .patches import (CUT_LINE, Patch, Series, check_path, parse_patch, read_series,
-                      series_names, slug, split_diff, update_series)
+from .patches import (CUT_LINE, Patch, Series, check_path, load_older, parse_patch,
+                      read_series, series_names, slug, split_diff, update_series)
 from .worktree import BRANCH, Record, WorkTree
 
 REGULAR = ('100644', '100755')
@@ -113,6 +113,18 @@ def stored(repo):
     return found
 
 
+def keep_older(ctx, series):
+    """Give the patches of the branch their stored hunks for older bases.
+
+    The branch has none, and refresh leaves them alone.
+    """
+    for patch in series.patches:
+        try:
+            patch.older = load_older(ctx.repo, patch.name, patch.chunks)
+        except Error as err:
+            ctx.say(f'{err}: mend it by hand, then `make tree`')
+
+
 def check_sides(ctx, record, new, force):
     """Refuse to overwrite changes made in the repository."""
     if force:
@@ -147,6 +159,7 @@ def refresh(ctx, force=False):
         base = check_tree(store, work)
         before = stored(ctx.repo)
         new = extract(git, work.root(), {p.subject: n for n, p in before.items()})
+        keep_older(ctx, new)
         check_sides(ctx, record, new, force)
         result = Assembler(git, ctx.build, new).run(base)
         compare(git, work.root(), result.commits)
