@@ -243,13 +243,13 @@ static struct {
 	u64 touch;		/* guest virtual, 0 to touch nothing */
 } todo;
 
-/* Set the clock again and again, and touch one new page after the other. */
+/* Move the clock to and fro between two pages, and touch one new page after the other. */
 static void guest_clock(void)
 {
-	u64 page = todo.touch;
+	u64 page = todo.touch, clock = todo.clock;
 
-	for (;;) {
-		wrmsr(MSR_KVM_SYSTEM_TIME_NEW, todo.clock | 1);
+	for (;; clock ^= PG) {
+		wrmsr(MSR_KVM_SYSTEM_TIME_NEW, clock | 1);
 		if (page) {
 			guest_write8(page, 1);
 			page += PG;
