@@ -75,7 +75,7 @@ struct kvm_gmem_ops {
  * @past_list: the same, the oldest first; under slots_lock
  * @nr_past: their number; under slots_lock
  * @last_owner: id of the newest binding; under slots_lock
- * @closer: closes files that nobody can wait for; they hold the VM
+ * @closer: closes files whose last user must not wait; each holds the VM
  */
 struct kvm_private_mem {
 	const struct kvm_gmem_ops *ops;

@@ -6,7 +6,7 @@
  * filesystem, its superblock, its mount and its inodes after the last reference
  * to the owner of the file operations has been dropped: a descriptor opened with
  * O_PATH holds the inode.  The operations that live in the module run only while
- * the file is open.
+ * the file is open, or while a worker that pins their owner closes it.
  */
 
 #include <linux/gmem_fs.h>
@@ -145,7 +145,7 @@ void gmem_fs_release(struct address_space *mapping)
 }
 EXPORT_SYMBOL_GPL(gmem_fs_release);
 
-/* What the file's own code frees includes @closing. */
+/* The file's own code frees @closing, too. */
 static void gmem_fs_close(struct gmem_closing *closing)
 {
 	const struct gmem_file_ops *ops = closing->ops;
@@ -185,7 +185,8 @@ EXPORT_SYMBOL_GPL(gmem_fs_init_closer);
 
 /**
  * gmem_fs_close_later - let a worker close a file
- * @closer: who closes it; waits for the files before, and for nobody else's
+ * @closer: who closes it: after the files queued before, and not after those of
+ *	another closer, of which 512 at a time may be stuck
  * @closing: the file's place in the list, freed by &gmem_file_ops.close
  * @inode: inode of the file
  * @ops: operations of the file; their owner is pinned until it has been closed

@@ -241,3 +241,34 @@ bool kvm_gmem_find_gfn(struct kvm_gmem *gmem, pgoff_t index, gfn_t *gfn)
 
 	return node;
 }
+
+/**
+ * kvm_gmem_gfn_is_private - is an offset bound to a gfn that is private?
+ * @gmem: the file
+ * @index: offset in pages
+ *
+ * A gfn that is bound to an MMAP file changes only under the invalidate_lock, held
+ * for write.
+ *
+ * Context: the file's invalidate_lock.
+ * Return: true if so.
+ */
+bool kvm_gmem_gfn_is_private(struct kvm_gmem *gmem, pgoff_t index)
+{
+	const struct kvm_gmem_binding *binding;
+	struct interval_tree_node *node;
+	bool is_private = false;
+
+	lockdep_assert_held(&gmem->mapping->invalidate_lock);
+
+	spin_lock(&gmem->bindings_lock);
+	node = interval_tree_iter_first(&gmem->bindings, index, index);
+	if (node) {
+		binding = container_of(node, struct kvm_gmem_binding, node);
+		is_private = kvm_mem_is_private(gmem->kvm,
+						kvm_gmem_index_to_gfn(binding, index));
+	}
+	spin_unlock(&gmem->bindings_lock);
+
+	return is_private;
+}

@@ -67,15 +67,17 @@ static const struct gmem_file_ops kvm_gmem_file_ops;
 /*
  * To close a file takes slots_lock and waits for kvm->srcu, both of which the VMM
  * can keep busy for as long as it likes, as by memory that a FUSE server never
- * gives.  So nobody waits but the VMM itself, and tasks that exit, so that the
- * memory of a VMM that has ended is free.
+ * supplies.  Hence only the VMM itself waits, also while it exits, so that its
+ * memory is free when it is gone.  A VMM that has gone keeps nothing busy.
  */
 static bool kvm_gmem_may_wait(const struct kvm_gmem *gmem)
 {
+	const struct mm_struct *mm = gmem->kvm->mm;
+
 	if (current->flags & PF_KTHREAD)
 		return false;
 
-	return !current->mm || current->mm == gmem->kvm->mm;
+	return current->mm == mm || !atomic_read(&mm->mm_users);
 }
 
 static void kvm_gmem_free_file(struct address_space *mapping)

@@ -137,6 +137,7 @@ void kvm_gmem_punch(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end);
 void kvm_gmem_close(struct kvm_gmem *gmem);
 void kvm_gmem_invalidate_page(struct kvm_gmem *gmem, pgoff_t index);
 bool kvm_gmem_find_gfn(struct kvm_gmem *gmem, pgoff_t index, gfn_t *gfn);
+bool kvm_gmem_gfn_is_private(struct kvm_gmem *gmem, pgoff_t index);
 
 /**
  * struct kvm_invalidation - an invalidation of guest mappings, from begin to end

@@ -14,21 +14,13 @@
 
 static void kvm_gmem_assert_shared(struct kvm_gmem *gmem, pgoff_t index)
 {
-	gfn_t gfn;
-
-	if (!IS_ENABLED(CONFIG_DEBUG_VM))
-		return;
-
-	/* The gfn of a memslot that has just gone may be anything. */
-	WARN_ON_ONCE(kvm_gmem_find_gfn(gmem, index, &gfn) &&
-		     kvm_mem_is_private(gmem->kvm, gfn) &&
-		     kvm_gmem_find_gfn(gmem, index, &gfn));
+	if (IS_ENABLED(CONFIG_DEBUG_VM))
+		WARN_ON_ONCE(kvm_gmem_gfn_is_private(gmem, index));
 }
 
 /*
- * Take the invalidate_lock.  A conversion may hold it for seconds: wait for that
- * without mmap_lock if the fault may start over, and no longer than until a fatal
- * signal.
+ * Take the invalidate_lock.  A conversion may hold it for seconds: wait for it
+ * without mmap_lock if the fault may start over, and give up on a fatal signal.
  */
 static vm_fault_t kvm_gmem_lock_for_fault(struct vm_fault *vmf,
 					  struct address_space *mapping)
@@ -38,10 +30,10 @@ static vm_fault_t kvm_gmem_lock_for_fault(struct vm_fault *vmf,
 	if (filemap_invalidate_trylock_shared(mapping))
 		return 0;
 
-	if (fault_flag_allow_retry_first(vmf->flags)) {
-		if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
-			return VM_FAULT_RETRY;
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		return VM_FAULT_RETRY;
 
+	if (vmf->flags & FAULT_FLAG_ALLOW_RETRY) {
 		file = get_file(vmf->vma->vm_file);
 		mmap_read_unlock(vmf->vma->vm_mm);
 		if (!down_read_killable(&mapping->invalidate_lock))
@@ -50,17 +42,11 @@ static vm_fault_t kvm_gmem_lock_for_fault(struct vm_fault *vmf,
 		return VM_FAULT_RETRY;
 	}
 
-	if (!(vmf->flags & FAULT_FLAG_KILLABLE)) {
-		filemap_invalidate_lock_shared(mapping);
-		return 0;
-	}
+	/* Who is about to be killed does not care for the reason. */
+	if (down_read_killable(&mapping->invalidate_lock))
+		return VM_FAULT_SIGBUS;
 
-	if (!down_read_killable(&mapping->invalidate_lock))
-		return 0;
-
-	/* Only who starts over looks at signals. */
-	mmap_read_unlock(vmf->vma->vm_mm);
-	return VM_FAULT_RETRY;
+	return 0;
 }
 
 static struct folio *kvm_gmem_get_shared_folio(struct kvm_gmem *gmem,

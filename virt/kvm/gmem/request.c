@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What guests ask to share with its contents.
+ * Memory that guests ask to share together with its contents.
  *
- * The architecture notes a request when the guest makes it, in whatever way its
- * ABI has.  The request stands until userspace has handled it and runs the vCPU
+ * The architecture notes a request when the guest makes it, by whatever means its
+ * ABI provides.  The request stands until userspace has handled it and runs the vCPU
  * again, and covers exactly its range.  A conversion to shared takes it.
  *
- * Requests are in a tree, so that a conversion does not ask each vCPU.
+ * Requests are in a tree, so that a conversion need not ask each vCPU.  vCPUs go
+ * only with their VM, after the last conversion, and leave their requests there.
  */
 
 #include "gmem.h"

@@ -283,26 +283,33 @@ static void *pre_fault(void *arg)
 	return NULL;
 }
 
-static void make_busy_vm(struct busy_vm *b)
+static void make_vm(struct busy_vm *b)
 {
-	void *mem;
-
 	b->fd = gmem_vm_open(KVM_X86_SW_PROTECTED_VM);
 	b->vcpu = ioctl(b->fd, KVM_CREATE_VCPU, 0);
 	TEST_ASSERT(b->vcpu >= 0, "KVM_CREATE_VCPU: %s", strerror(errno));
+	b->file = gmem_create(b->fd, PG, 0);
+}
+
+/* From here on, nobody can change the address space. */
+static void make_vm_busy(struct busy_vm *b)
+{
+	void *mem;
+
 	gmem_fuse_mount(&b->fuse);
 	mem = mmap(NULL, PG, PROT_READ, MAP_PRIVATE, b->fuse.file, 0);
 	TEST_ASSERT(mem != MAP_FAILED, "mmap() of FUSE: %s", strerror(errno));
 	gmem_set_region2(b->fd, 0, 0, 0, PG, mem, -1, 0);
-	b->file = gmem_create(b->fd, PG, 0);
 	pthread_create(&b->thread, NULL, pre_fault, b);
 	gmem_fuse_wait(&b->fuse);
 }
 
 static void end_busy_vm(struct busy_vm *b)
 {
-	gmem_fuse_answer(&b->fuse, gmem_fuse_next(&b->fuse, FUSE_READ)->head.unique, -EIO,
-			 NULL, 0);
+	static const u8 data[PG];
+
+	gmem_fuse_answer(&b->fuse, gmem_fuse_next(&b->fuse, FUSE_READ)->head.unique, 0, data,
+			 PG);
 	pthread_join(b->thread, NULL);
 	gmem_fuse_umount(&b->fuse);
 }
@@ -325,7 +332,7 @@ GMEM_TEST_TIMEOUT(closed_by_a_stranger, 90)
 	pid_t pid;
 	char c;
 
-	make_busy_vm(&b);
+	make_vm(&b);
 	ASSERT_OK(pipe(end));
 	ASSERT_OK(pipe(go));
 	pid = fork();
@@ -338,6 +345,7 @@ GMEM_TEST_TIMEOUT(closed_by_a_stranger, 90)
 		close(end[1]);
 		pause();
 	}
+	make_vm_busy(&b);
 	close(end[1]);
 	close(b.file);
 	TEST_ASSERT(write(go[1], "", 1) == 1, "write() to a pipe");
@@ -372,7 +380,8 @@ GMEM_TEST_TIMEOUT(closed_by_a_kernel_thread, 90)
 	close_by_kernel(end[1]);
 	TEST_ASSERT(is_closed_soon(end[0]), "nobody closes files");
 
-	make_busy_vm(&b);
+	make_vm(&b);
+	make_vm_busy(&b);
 	close_by_kernel(b.file);
 	ASSERT_OK(pipe(end));
 	close_by_kernel(end[1]);

@@ -462,13 +462,12 @@ static void *map_again_and_again(void *arg)
 	return NULL;
 }
 
-/* True: a fault that waited for a conversion let others map memory meanwhile. */
+/* True: a fault that waited for conversions let others map memory meanwhile. */
 static bool maps_beside_faults(int vm, const struct gmem_slot *slot)
 {
 	struct faults f = { .mem = (char *)slot->hva + LONG_PAGES * PG };
 	u64 start, took;
 
-	gmem_set_attrs(vm, gpa(0), LONG_PAGES * PG, GMEM_SHARED);
 	pthread_create(&f.toucher, NULL, touch_again_and_again, &f);
 	pthread_create(&f.mapper, NULL, map_again_and_again, &f);
 	while (READ_ONCE(f.touched) < 10)
@@ -476,6 +475,7 @@ static bool maps_beside_faults(int vm, const struct gmem_slot *slot)
 
 	start = gmem_now_ns();
 	gmem_set_attrs(vm, gpa(0), LONG_PAGES * PG, GMEM_PRIVATE);
+	gmem_set_attrs(vm, gpa(0), LONG_PAGES * PG, GMEM_SHARED);
 	took = gmem_now_ns() - start;
 	WRITE_ONCE(f.stop, true);
 	pthread_join(f.toucher, NULL);
