@@ -369,23 +369,30 @@ static void close_by_kernel(int fd)
 	close(ring.fd);
 }
 
+static bool kernel_closes_files(void)
+{
+	int end[2];
+
+	ASSERT_OK(pipe(end));
+	close_by_kernel(end[1]);
+	return is_closed_soon(end[0]);
+}
+
 /* It does so for everybody: the files of others are closed nevertheless. */
 GMEM_TEST_TIMEOUT(closed_by_a_kernel_thread, 90)
 {
 	struct busy_vm b;
-	int end[2];
-	bool closed;
+	bool closed = true;
+	int i;
 
-	ASSERT_OK(pipe(end));
-	close_by_kernel(end[1]);
-	TEST_ASSERT(is_closed_soon(end[0]), "nobody closes files");
+	TEST_ASSERT(kernel_closes_files(), "nobody closes files");
 
 	make_vm(&b);
 	make_vm_busy(&b);
 	close_by_kernel(b.file);
-	ASSERT_OK(pipe(end));
-	close_by_kernel(end[1]);
-	closed = is_closed_soon(end[0]);
+	/* An io_uring may take longer to go away than the next one. */
+	for (i = 0; closed && i < 20; i++)
+		closed = kernel_closes_files();
 	end_busy_vm(&b);
 	TEST_ASSERT(closed, "the VMM has kept the kernel from closing files");
 }
