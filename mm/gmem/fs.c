@@ -185,8 +185,8 @@ EXPORT_SYMBOL_GPL(gmem_fs_init_closer);
 
 /**
  * gmem_fs_close_later - let a worker close a file
- * @closer: who closes it: after the files queued before, and not after those of
- *	another closer, of which 512 at a time may be stuck
+ * @closer: who closes it, one file after the other; does not wait for other
+ *	closers, as long as no more than 512 are stuck
  * @closing: the file's place in the list, freed by &gmem_file_ops.close
  * @inode: inode of the file
  * @ops: operations of the file; their owner is pinned until it has been closed

@@ -2,7 +2,7 @@
 // Rule: reach what a file backs through the file's page.  Turn a gfn into an hva
 //       only where the file has been asked first, or is asked again after.
 // Invariants: I5
-// Files: virt/kvm/gmem/access.c virt/kvm/gmem/pin.c
+// Files: virt/kvm/gmem/access.c virt/kvm/gmem/pin.
 virtual report
 
 @addr@

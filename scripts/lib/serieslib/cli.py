@@ -38,8 +38,8 @@ def show_base(ctx, spec):
 
 def parser():
     """Build the argument parser."""
-    top = os.path.join(os.path.dirname(os.path.realpath(__file__)), '../../..')
-    repo = os.environ.get('SERIES_REPO') or os.path.realpath(top)
+    here = os.path.join(os.path.dirname(os.path.realpath(__file__)), '../../..')
+    repo = os.environ.get('SERIES_REPO') or os.path.realpath(here)
     force = os.environ.get('FORCE', '') not in ('', '0')
     top = argparse.ArgumentParser(
         prog='series', epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,

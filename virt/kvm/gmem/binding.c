@@ -32,19 +32,29 @@ static int kvm_gmem_check_file(struct kvm *kvm, struct file *file,
 	return 0;
 }
 
-static int kvm_gmem_attach(struct kvm_memory_slot *slot, struct kvm_gmem *gmem,
-			   pgoff_t index)
+static struct kvm_gmem_binding *kvm_gmem_alloc_binding(struct kvm *kvm)
 {
 	struct kvm_gmem_binding *binding;
 
 	binding = kzalloc(sizeof(*binding), GFP_KERNEL_ACCOUNT);
 	if (!binding)
-		return -ENOMEM;
+		return NULL;
 
 	RB_CLEAR_NODE(&binding->node.rb);
+	binding->kvm = kvm;
+	return binding;
+}
+
+static int kvm_gmem_attach(struct kvm_memory_slot *slot, struct kvm_gmem *gmem,
+			   pgoff_t index)
+{
+	struct kvm_gmem_binding *binding = kvm_gmem_alloc_binding(gmem->kvm);
+
+	if (!binding)
+		return -ENOMEM;
+
 	binding->node.start = index;
 	binding->node.last = index + slot->npages - 1;
-	binding->kvm = gmem->kvm;
 	binding->gmem = gmem;
 	binding->base_gfn = slot->base_gfn;
 	binding->mmap = kvm_gmem_is_mmap(gmem);
@@ -54,16 +64,8 @@ static int kvm_gmem_attach(struct kvm_memory_slot *slot, struct kvm_gmem *gmem,
 
 static int kvm_gmem_attach_nothing(struct kvm_memory_slot *slot, struct kvm *kvm)
 {
-	struct kvm_gmem_binding *binding;
-
-	binding = kzalloc(sizeof(*binding), GFP_KERNEL_ACCOUNT);
-	if (!binding)
-		return -ENOMEM;
-
-	RB_CLEAR_NODE(&binding->node.rb);
-	binding->kvm = kvm;
-	slot->gmem = binding;
-	return 0;
+	slot->gmem = kvm_gmem_alloc_binding(kvm);
+	return slot->gmem ? 0 : -ENOMEM;
 }
 
 /**
@@ -217,6 +219,17 @@ void kvm_gmem_unbind(struct kvm *kvm, struct kvm_memory_slot *slot)
 		kfree(binding);
 }
 
+static const struct kvm_gmem_binding *
+kvm_gmem_find_binding(struct kvm_gmem *gmem, pgoff_t index)
+{
+	struct interval_tree_node *node;
+
+	lockdep_assert_held(&gmem->bindings_lock);
+
+	node = interval_tree_iter_first(&gmem->bindings, index, index);
+	return node ? container_of(node, struct kvm_gmem_binding, node) : NULL;
+}
+
 /**
  * kvm_gmem_find_gfn - which gfn is bound to an offset?
  * @gmem: the file
@@ -229,17 +242,14 @@ void kvm_gmem_unbind(struct kvm *kvm, struct kvm_memory_slot *slot)
 bool kvm_gmem_find_gfn(struct kvm_gmem *gmem, pgoff_t index, gfn_t *gfn)
 {
 	const struct kvm_gmem_binding *binding;
-	struct interval_tree_node *node;
 
 	spin_lock(&gmem->bindings_lock);
-	node = interval_tree_iter_first(&gmem->bindings, index, index);
-	if (node) {
-		binding = container_of(node, struct kvm_gmem_binding, node);
+	binding = kvm_gmem_find_binding(gmem, index);
+	if (binding)
 		*gfn = kvm_gmem_index_to_gfn(binding, index);
-	}
 	spin_unlock(&gmem->bindings_lock);
 
-	return node;
+	return binding;
 }
 
 /**
@@ -256,18 +266,15 @@ bool kvm_gmem_find_gfn(struct kvm_gmem *gmem, pgoff_t index, gfn_t *gfn)
 bool kvm_gmem_gfn_is_private(struct kvm_gmem *gmem, pgoff_t index)
 {
 	const struct kvm_gmem_binding *binding;
-	struct interval_tree_node *node;
-	bool is_private = false;
+	bool is_private;
 
 	lockdep_assert_held(&gmem->mapping->invalidate_lock);
 
 	spin_lock(&gmem->bindings_lock);
-	node = interval_tree_iter_first(&gmem->bindings, index, index);
-	if (node) {
-		binding = container_of(node, struct kvm_gmem_binding, node);
-		is_private = kvm_mem_is_private(gmem->kvm,
-						kvm_gmem_index_to_gfn(binding, index));
-	}
+	binding = kvm_gmem_find_binding(gmem, index);
+	is_private = binding &&
+		     kvm_mem_is_private(gmem->kvm,
+					kvm_gmem_index_to_gfn(binding, index));
 	spin_unlock(&gmem->bindings_lock);
 
 	return is_private;

@@ -164,13 +164,20 @@ static void *map_ring(const struct ring *r, u64 offset)
 	return mem;
 }
 
-static struct ring make_ring(void)
+static struct ring setup_ring(void)
 {
 	struct ring r = {};
 
 	r.fd = syscall(SYS_io_uring_setup, 4, &r.params);
 	if (r.fd < 0)
 		gmem_skip("no io_uring: %s", strerror(errno));
+	return r;
+}
+
+static struct ring make_ring(void)
+{
+	struct ring r = setup_ring();
+
 	r.sq = map_ring(&r, IORING_OFF_SQ_RING);
 	r.cq = map_ring(&r, IORING_OFF_CQ_RING);
 	r.sqes = map_ring(&r, IORING_OFF_SQES);
@@ -265,8 +272,6 @@ GMEM_TEST(io_uring_fixed_buffer)
 	assert_guest(&w, TARGET, SECRET);
 }
 
-GMEM_HARNESS_MAIN
-
 /* A VMM that keeps kvm->srcu busy: a page of its memory never comes. */
 struct busy_vm {
 	int fd, vcpu, file;
@@ -317,10 +322,9 @@ static void end_busy_vm(struct busy_vm *b)
 /* True: the other end of a pipe is closed before long. */
 static bool is_closed_soon(int fd)
 {
-	const char *scale = getenv("GMEM_DEADLINE_SCALE");
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
-	return poll(&pfd, 1, 10000 * (scale ? atoi(scale) : 1)) == 1;
+	return poll(&pfd, 1, 1000 * gmem_scale_deadline(10)) == 1;
 }
 
 /* Somebody who was given the file closes it, and does not wait for the VMM. */
@@ -359,11 +363,8 @@ GMEM_TEST_TIMEOUT(closed_by_a_stranger, 90)
 /* Leave the last reference to an io_uring that goes away: a kernel thread drops it. */
 static void close_by_kernel(int fd)
 {
-	struct ring ring = {};
+	struct ring ring = setup_ring();
 
-	ring.fd = syscall(SYS_io_uring_setup, 1, &ring.params);
-	if (ring.fd < 0)
-		gmem_skip("no io_uring: %s", strerror(errno));
 	ASSERT_OK(syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_FILES, &fd, 1));
 	close(fd);
 	close(ring.fd);
@@ -396,3 +397,5 @@ GMEM_TEST_TIMEOUT(closed_by_a_kernel_thread, 90)
 	end_busy_vm(&b);
 	TEST_ASSERT(closed, "the VMM has kept the kernel from closing files");
 }
+
+GMEM_HARNESS_MAIN

@@ -419,8 +419,6 @@ GMEM_TEST_TIMEOUT(vcpu_elsewhere_goes_on, 240)
 	TEST_ASSERT(rate > usual / 20, "the vCPU has waited");
 }
 
-GMEM_HARNESS_MAIN
-
 /* Threads that touch a page of the file or map memory, beside conversions */
 struct faults {
 	char *mem;		/* mapping of pages that stay shared */
@@ -498,3 +496,5 @@ GMEM_TEST_TIMEOUT(fault_that_waits_does_not_lock_the_address_space, 240)
 	}
 	TEST_FAIL("a fault that waits for a conversion keeps others from mapping memory");
 }
+
+GMEM_HARNESS_MAIN
