@@ -67,6 +67,9 @@ int kvm_gmem_get_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 struct folio *kvm_gmem_find_folio(const struct kvm_memory_slot *slot, gfn_t gfn);
 void kvm_gmem_put_folio(struct folio *folio);
 
+/* backend.c */
+bool kvm_gmem_pfn_is_held(kvm_pfn_t pfn);
+
 /* attributes.c */
 void kvm_gmem_init_vm(struct kvm *kvm);
 void kvm_gmem_destroy_vm(struct kvm *kvm);
@@ -121,6 +124,20 @@ static inline bool kvm_gmem_region_valid(const struct kvm_userspace_memory_regio
 	       mem->guest_memfd_offset + mem->memory_size >=
 	       mem->guest_memfd_offset;
 }
+
+#ifdef CONFIG_KVM_GMEM_TEST_BACKEND
+
+/* backend_test.c */
+const struct kvm_gmem_ops *kvm_gmem_test_ops(unsigned long type);
+
+#else /* !CONFIG_KVM_GMEM_TEST_BACKEND */
+
+static inline const struct kvm_gmem_ops *kvm_gmem_test_ops(unsigned long type)
+{
+	return NULL;
+}
+
+#endif /* CONFIG_KVM_GMEM_TEST_BACKEND */
 
 #else /* !CONFIG_KVM_GUEST_MEMFD */
 

@@ -18,19 +18,75 @@ struct kvm;
 struct kvm_gmem_binding;
 
 /**
- * struct kvm_gmem_ops - what an architecture backend says of a VM's memory
- * @kernel_access: the host kernel may read and write private pages, through
- *	the file's page.  If false, every such access fails.
+ * enum kvm_gmem_kernel_access - may the host kernel touch private pages?
+ * @KVM_GMEM_ACCESS_NEVER: no; such an access fails, and none is in flight when
+ *	a page becomes private
+ * @KVM_GMEM_ACCESS_DIRECT: yes, through the direct map
+ */
+enum kvm_gmem_kernel_access {
+	KVM_GMEM_ACCESS_NEVER,
+	KVM_GMEM_ACCESS_DIRECT,
+};
+
+/* The gfn of a page whose offset belongs to no memslot. */
+#define KVM_GMEM_UNBOUND	(~(gfn_t)0)
+
+/**
+ * struct kvm_gmem_ops - what an architecture backend does for a VM's memory
+ * @kernel_access: may the host kernel touch private pages
+ * @access_is_private: whether a guest's access is to private memory, by what the
+ *	hardware reports.  @error_code is the architecture's: of an x86 page
+ *	fault all 64 bits.  A difference from the attribute of the gfn ends
+ *	KVM_RUN with KVM_EXIT_MEMORY_FAULT and the side of the access.  NULL
+ *	where the hardware cannot tell.  Called with kvm->srcu held.
+ * @is_ready: whether a page may be used as private memory at @gfn as it is.
+ *	Cheap: asked at each fault, and under access_lock.
+ * @prepare: make private pages the guest's, before they are used at @gfn for
+ *	the first time, be it that they are new, were shared, or were used at
+ *	another gfn.  Called with the file's invalidate_lock held for read and
+ *	the folio locked; may sleep.  Returns 0, -EIO or -ENOMEM; a page is as
+ *	before if this fails, and so does the fault.
+ * @make_private: @prepare for pages that a conversion is about to make private;
+ *	NULL if the first use is early enough.  The guest's and the host's
+ *	mappings are gone.  Called with slots_lock and the invalidate_lock held
+ *	for write; may sleep.  Returns 0 or an errno, which ends the conversion,
+ *	with a page as before.
+ * @make_shared: let the host have pages with what the guest has put there.
+ *	Called like @make_private, for pages whose offset may be unbound, in
+ *	which case @gfn is %KVM_GMEM_UNBOUND.  Each of the two undoes the other
+ *	if a later page fails; if that fails as well, the page is reclaimed and
+ *	leaves the file.  NULL if there is no way back that keeps the contents:
+ *	@reclaim is used for conversions, too.
+ * @reclaim: let the host have pages whatever becomes of the contents, before
+ *	they are wiped.  Not told of the VM: also called for files that outlive
+ *	the guest.  Called with the folio locked or the invalidate_lock held for
+ *	write; may sleep.  Returns 0, or an errno if the host must not touch the
+ *	pages any more: they are quarantined, and whatever the caller does goes
+ *	on.  Pages that the guest does not own are a success.  Set if and only if
+ *	@prepare is.
  * @take_request: first part of [@start, @end) that the guest itself asked to
  *	share with its contents.  Returns true and stores that part in
  *	@kept_start and @kept_end, or returns false if there is none.  The
  *	request is used up to @kept_end.  Called with slots_lock held; cannot
- *	fail, since nothing may after this.
+ *	fail, since nothing may after this.  NULL if contents are never kept.
  *
- * A VM with private memory points to one of these for its whole life.
+ * A VM with private memory points to one of these for its whole life.  Page
+ * ranges are given by their first page frame and a number of pages, all of one
+ * folio.  Private memory starts with whatever @prepare leaves there; zeroes that
+ * the host has written may be lost.
  */
 struct kvm_gmem_ops {
-	bool kernel_access;
+	enum kvm_gmem_kernel_access kernel_access;
+	bool (*access_is_private)(struct kvm_vcpu *vcpu, gfn_t gfn,
+				  u64 error_code);
+	bool (*is_ready)(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn);
+	int (*prepare)(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn,
+		       unsigned long nr);
+	int (*make_private)(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn,
+			    unsigned long nr);
+	int (*make_shared)(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn,
+			   unsigned long nr);
+	int (*reclaim)(kvm_pfn_t pfn, unsigned long nr);
 	bool (*take_request)(struct kvm *kvm, gfn_t start, gfn_t end,
 			     gfn_t *kept_start, gfn_t *kept_end);
 };
@@ -44,7 +100,8 @@ struct kvm_gmem_ops {
  * gmem_conversions_again	conversions that failed because of a reference
  * gmem_poisoned_pages		pages of files in which an error was found
  * gmem_leaked_pages		pages that left a file and that nobody can use
- *				again, because they are poisoned
+ *				again, because they are poisoned or because the
+ *				backend did not give them back
  */
 #ifdef CONFIG_KVM_GUEST_MEMFD
 /* Part of a list, with the comma that must follow. */

@@ -93,6 +93,22 @@ TRACE_EVENT(kvm_gmem_poison,
 	    TP_printk("offset %llx pfn %llx", __entry->index, __entry->pfn)
 );
 
+/* The backend does not give pages back, which are out of use from now on. */
+TRACE_EVENT(kvm_gmem_quarantine,
+	    TP_PROTO(u64 index, u64 pfn, int error),
+	    TP_ARGS(index, pfn, error),
+	    TP_STRUCT__entry(__field(u64, index)
+			     __field(u64, pfn)
+			     __field(int, error)
+	    ),
+	    TP_fast_assign(__entry->index = index;
+			   __entry->pfn = pfn;
+			   __entry->error = error;
+	    ),
+	    TP_printk("offset %llx pfn %llx error %d", __entry->index,
+		      __entry->pfn, __entry->error)
+);
+
 #endif /* _TRACE_KVM_GMEM_H */
 
 #undef TRACE_INCLUDE_FILE

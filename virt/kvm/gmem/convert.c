@@ -9,6 +9,7 @@
  *   begin	page faults retry from now on, guest mappings are gone
  *   isolate	to private only: host mappings are gone; an unexpected
  *		reference to a page ends the conversion, with nothing changed
+ *   switch	the backend gives or takes the pages, where it can undo that
  *   sanitize	to shared only: zero what the guest does not share; the point
  *		of no return
  *   commit	the attributes of the gfns and the state of the offsets, which
@@ -162,15 +163,18 @@ static int kvm_convert_begin(struct kvm_conversion *conv)
 }
 
 /*
- * KVM's own references come and go inside access_lock, or are counted as pins.
- * Expect one more per page for the page cache, and one for the caller.
+ * KVM's own references come and go inside access_lock, or are counted as pins,
+ * which are as bad as others if the kernel must not access private pages.  Expect
+ * one more per page for the page cache, and one for the caller.
  */
 static bool kvm_convert_has_unexpected_refs(struct kvm *kvm, struct folio *folio)
 {
 	long refs;
 
 	write_lock(&kvm->private_mem.access_lock);
-	refs = folio_ref_count(folio) - kvm_gmem_pins(folio);
+	refs = folio_ref_count(folio);
+	if (kvm_gmem_kernel_may_access(kvm))
+		refs -= kvm_gmem_pins(folio);
 	write_unlock(&kvm->private_mem.access_lock);
 
 	return refs > folio_nr_pages(folio) + 1;
@@ -301,9 +305,27 @@ static void kvm_convert_commit_part(const struct kvm_conversion *conv,
 			       nr : -nr);
 }
 
-static void kvm_convert_commit(struct kvm_conversion *conv)
+static void kvm_convert_commit_parts(struct kvm_conversion *conv)
 {
 	unsigned int i;
+
+	for (i = 0; i < conv->nr_parts; i++) {
+		kvm_convert_commit_part(conv, &conv->parts[i]);
+		cond_resched();
+	}
+}
+
+/*
+ * The kernel must not take a page for private whose gfn is shared already, hence
+ * pages become shared first and private last.
+ */
+static void kvm_convert_commit(struct kvm_conversion *conv)
+{
+	bool to_private = conv->attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE;
+	unsigned int i;
+
+	if (!to_private)
+		kvm_convert_commit_parts(conv);
 
 	for (i = 0; i < conv->nr_gfns; i++) {
 		kvm_attr_map_commit(&conv->kvm->private_mem.attrs,
@@ -315,10 +337,8 @@ static void kvm_convert_commit(struct kvm_conversion *conv)
 	/* No access of KVM relies on the old attributes from here on. */
 	kvm_gmem_drain_accesses(conv->kvm);
 
-	for (i = 0; i < conv->nr_parts; i++) {
-		kvm_convert_commit_part(conv, &conv->parts[i]);
-		cond_resched();
-	}
+	if (to_private)
+		kvm_convert_commit_parts(conv);
 }
 
 /* Whoever is about to be killed finds the reason for that in the next step. */
@@ -355,14 +375,18 @@ static int kvm_convert_locked(struct kvm_conversion *conv)
 		return r;
 
 	r = kvm_convert_begin(conv);
+	kvm_convert_raise_fence(conv);
 	if (!r)
 		r = kvm_convert_isolate(conv);
+	if (!r)
+		r = kvm_convert_switch(conv);
 	if (r) {
 		kvm_convert_cancel(conv, conv->nr_gfns, conv->nr_parts);
 	} else {
 		kvm_convert_sanitize(conv);
 		kvm_convert_commit(conv);
 	}
+	kvm_convert_lower_fence(conv);
 	kvm_invalidate_end(&conv->inv);
 
 	return r;
@@ -420,6 +444,7 @@ static int kvm_convert(struct kvm_conversion *conv)
  * * -E2BIG if the gfns belong to more than %KVM_CONVERT_MAX_FILES MMAP files
  * * -EINTR if a fatal signal is pending
  * * -ENOMEM if there is no memory
+ * * what the backend says if it does not give or take a page
  */
 int kvm_convert_gfns(struct kvm *kvm, gfn_t start, gfn_t end,
 		     unsigned long attrs)

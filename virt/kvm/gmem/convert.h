@@ -2,7 +2,7 @@
 #ifndef __KVM_GMEM_CONVERT_H
 #define __KVM_GMEM_CONVERT_H
 
-/* Internal to convert.c, ranges.c and sanitize.c. */
+/* Internal to convert.c, ranges.c, sanitize.c and switch.c. */
 
 #include "gmem.h"
 
@@ -66,6 +66,14 @@ typedef int (*kvm_convert_folio_fn_t)(struct kvm_conversion *conv,
 int kvm_convert_check_signal(void);
 int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_convert_part *part,
 		       pgoff_t start, pgoff_t end, kvm_convert_folio_fn_t fn);
+
+/* switch.c */
+void kvm_convert_raise_fence(struct kvm_conversion *conv);
+void kvm_convert_lower_fence(struct kvm_conversion *conv);
+int kvm_convert_switch(struct kvm_conversion *conv);
+bool kvm_convert_take_back(struct kvm_conversion *conv,
+			   const struct kvm_convert_part *part,
+			   struct folio *folio);
 
 /* sanitize.c */
 void kvm_convert_sanitize(struct kvm_conversion *conv);

@@ -67,6 +67,24 @@ static unsigned long kvm_gmem_nr_poisoned(struct folio *folio)
 	return nr;
 }
 
+/**
+ * kvm_gmem_count_quarantine - count a folio that the backend does not give back
+ * @gmem: the file
+ * @folio: its folio, about to leave it
+ *
+ * Poisoned pages are counted as such when they leave the file.
+ *
+ * Context: the file's invalidate_lock held for write, or nobody else can reach the
+ * file.
+ */
+void kvm_gmem_count_quarantine(struct kvm_gmem *gmem, struct folio *folio)
+{
+	unsigned long nr = folio_nr_pages(folio) - kvm_gmem_nr_poisoned(folio);
+
+	gmem->nr_leaked += nr;
+	atomic64_add(nr, &gmem->kvm->stat.generic.gmem_leaked_pages);
+}
+
 /*
  * The page allocator keeps poisoned pages out for ever.  A page that is poisoned
  * at this moment may be missed.
@@ -120,6 +138,7 @@ void kvm_gmem_truncate(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end)
 	lockdep_assert_held_write(&gmem->mapping->invalidate_lock);
 
 	kvm_gmem_count_leaks(gmem, start, end);
+	kvm_gmem_reclaim(gmem, start, end);
 	for (pos = start; pos < end; pos = run_end) {
 		run_end = kvm_attr_map_run_end(&gmem->state, pos, end, &state);
 		kvm_gmem_truncate_run(gmem, pos, run_end,
@@ -137,6 +156,7 @@ void kvm_gmem_truncate(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end)
 void kvm_gmem_truncate_all(struct kvm_gmem *gmem)
 {
 	kvm_gmem_count_leaks(gmem, 0, kvm_gmem_nr_pages(gmem));
+	kvm_gmem_reclaim(gmem, 0, kvm_gmem_nr_pages(gmem));
 	truncate_inode_pages_final(gmem->mapping);
 	kvm_gmem_count_private(gmem, -atomic_long_read(&gmem->nr_private));
 }

@@ -9,6 +9,7 @@
  */
 
 #include <linux/gmem_kcore.h>
+#include <linux/gmem_quarantine.h>
 #include <linux/highmem.h>
 #include <linux/migrate.h>
 #include <linux/pagemap.h>
@@ -48,6 +49,10 @@ void kvm_gmem_clear_folio(struct folio *folio)
  */
 static void kvm_gmem_wipe_folio(struct folio *folio)
 {
+	/* The backend has not given it back: a page is not wiped before that. */
+	if (kvm_gmem_is_held(folio))
+		return;
+
 	kvm_gmem_clear_folio(folio);
 	gmem_kcore_note_wiped(folio);
 }
@@ -154,13 +159,14 @@ bool kvm_gmem_backs(const struct kvm_memory_slot *slot, gfn_t gfn)
 }
 
 /**
- * kvm_gmem_find_folio - find the folio of a gfn, if there is one
+ * kvm_gmem_find_folio - find the folio of a gfn, if there is one ready for use
  * @slot: memslot that contains @gfn, bound to a file
  * @gfn: guest frame number
  *
  * Context: slots_lock or kvm->srcu; may be atomic.
  * Return: the folio with a reference, to be dropped with
- * kvm_gmem_put_folio(), NULL if none has been allocated, or an ERR_PTR() of
+ * kvm_gmem_put_folio(), NULL if kvm_gmem_fault_in_gfn() must come first, or an
+ * ERR_PTR() of
  *
  * * -EFAULT if the file has been closed
  * * -EHWPOISON if the page is poisoned
@@ -183,7 +189,7 @@ struct folio *kvm_gmem_find_folio(const struct kvm_memory_slot *slot, gfn_t gfn)
 		return ERR_PTR(-EHWPOISON);
 	}
 
-	if (!folio_test_uptodate(folio)) {
+	if (!folio_test_uptodate(folio) || !kvm_gmem_is_ready(slot, gfn, folio)) {
 		folio_put(folio);
 		return NULL;
 	}
@@ -280,8 +286,26 @@ int kvm_gmem_fault_in(struct kvm_gmem *gmem, pgoff_t index, pgoff_t *end)
 	return r;
 }
 
+static int kvm_gmem_fault_in_gfn_locked(const struct kvm_memory_slot *slot,
+					struct kvm_gmem *gmem, gfn_t gfn)
+{
+	struct folio *folio;
+	int r;
+
+	lockdep_assert_held(&gmem->mapping->invalidate_lock);
+
+	folio = kvm_gmem_get_folio(gmem, kvm_gmem_gfn_to_index(slot->gmem, gfn));
+	if (IS_ERR(folio))
+		return PTR_ERR(folio);
+
+	r = kvm_gmem_prepare(slot, gfn, folio);
+	folio_unlock(folio);
+	folio_put(folio);
+	return r;
+}
+
 /**
- * kvm_gmem_fault_in_gfn - make sure that a gfn has a page in its file
+ * kvm_gmem_fault_in_gfn - make sure that a gfn has a page that is ready for use
  * @slot: memslot that contains @gfn, bound to a file
  * @gfn: guest frame number
  *
@@ -289,20 +313,19 @@ int kvm_gmem_fault_in(struct kvm_gmem *gmem, pgoff_t index, pgoff_t *end)
  * given up for a signal.
  *
  * Context: slots_lock or kvm->srcu.  Takes the invalidate_lock; may sleep.
- * Return: 0, -EFAULT if the file has been closed, or as kvm_gmem_get_folio().
+ * Return: 0, -EFAULT if the file has been closed, or as kvm_gmem_get_folio() and
+ * kvm_gmem_prepare().
  */
 int kvm_gmem_fault_in_gfn(const struct kvm_memory_slot *slot, gfn_t gfn)
 {
 	struct kvm_gmem *gmem = READ_ONCE(slot->gmem->gmem);
-	pgoff_t end;
 	int r;
 
 	if (!gmem)
 		return -EFAULT;
 
 	filemap_invalidate_lock_shared(gmem->mapping);
-	r = kvm_gmem_fault_in_locked(gmem, kvm_gmem_gfn_to_index(slot->gmem, gfn),
-				     &end);
+	r = kvm_gmem_fault_in_gfn_locked(slot, gmem, gfn);
 	filemap_invalidate_unlock_shared(gmem->mapping);
 	return r;
 }
@@ -310,13 +333,16 @@ int kvm_gmem_fault_in_gfn(const struct kvm_memory_slot *slot, gfn_t gfn)
 static int kvm_gmem_fault_in_intr(const struct kvm_memory_slot *slot, gfn_t gfn)
 {
 	struct kvm_gmem *gmem = READ_ONCE(slot->gmem->gmem);
-	pgoff_t end;
+	int r;
 
 	if (!gmem)
 		return -EFAULT;
+	if (down_read_interruptible(&gmem->mapping->invalidate_lock))
+		return -EINTR;
 
-	return kvm_gmem_fault_in(gmem, kvm_gmem_gfn_to_index(slot->gmem, gfn),
-				 &end);
+	r = kvm_gmem_fault_in_gfn_locked(slot, gmem, gfn);
+	filemap_invalidate_unlock_shared(gmem->mapping);
+	return r;
 }
 
 /**
@@ -336,6 +362,7 @@ static int kvm_gmem_fault_in_intr(const struct kvm_memory_slot *slot, gfn_t gfn)
  * * -EFAULT if the file has been closed
  * * -EHWPOISON if the page is poisoned
  * * -EINTR if a signal is pending, and somebody else is at the file
+ * * -EIO if the backend does not take the page
  * * -ENOMEM if there is no memory
  */
 int kvm_gmem_get_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
@@ -389,6 +416,9 @@ static void kvm_gmem_free_folio(struct folio *folio)
 	/* Leave the page cache first.  Pairs with kvm_gmem_put_folio(). */
 	smp_mb();
 	kvm_gmem_wipe_folio(folio);
+	/* Whoever took it out of the file, and whether or not it was reclaimed. */
+	if (unlikely(kvm_gmem_is_held(folio)))
+		gmem_quarantine_folio(folio);
 }
 
 const struct address_space_operations kvm_gmem_aops = {

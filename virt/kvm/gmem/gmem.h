@@ -27,7 +27,12 @@
  * @nr_private: private pages in @mapping.  Changes with the state of an offset
  *	under the invalidate_lock, with pages that come under the
  *	invalidate_lock held for read
- * @nr_leaked: pages that left the file poisoned; guarded by the invalidate_lock
+ * @nr_leaked: pages that left the file poisoned or quarantined; guarded by the
+ *	invalidate_lock
+ * @fence_start: first offset that the kernel keeps away from, as it is becoming
+ *	private; written under the invalidate_lock and access_lock, both held for
+ *	write
+ * @fence_end: one past the last one, @fence_start if there is none
  * @has_poison: a page may be poisoned
  * @locked: the running conversion holds the invalidate_lock; guarded by
  *	slots_lock
@@ -46,6 +51,8 @@ struct kvm_gmem {
 	struct rb_root_cached past;
 	atomic_long_t nr_private;
 	unsigned long nr_leaked;
+	pgoff_t fence_start;
+	pgoff_t fence_end;
 	bool has_poison;
 	bool locked;
 };
@@ -110,10 +117,23 @@ int kvm_gmem_fault_in(struct kvm_gmem *gmem, pgoff_t index, pgoff_t *end);
 int kvm_gmem_fault_in_gfn(const struct kvm_memory_slot *slot, gfn_t gfn);
 void kvm_gmem_clear_folio(struct folio *folio);
 
+/* pin.c */
+bool kvm_gmem_kernel_may_access(struct kvm *kvm);
+
+/* backend.c */
+bool kvm_gmem_is_ready(const struct kvm_memory_slot *slot, gfn_t gfn,
+		       struct folio *folio);
+int kvm_gmem_prepare(const struct kvm_memory_slot *slot, gfn_t gfn,
+		     struct folio *folio);
+bool kvm_gmem_reclaim_folio(struct kvm_gmem *gmem, struct folio *folio);
+void kvm_gmem_reclaim(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end);
+void kvm_gmem_drop_folio(struct kvm_gmem *gmem, struct folio *folio);
+
 /* count.c */
 bool kvm_gmem_offset_is_private(struct kvm_gmem *gmem, pgoff_t index);
 void kvm_gmem_count_private(struct kvm_gmem *gmem, long nr);
 void kvm_gmem_count_poison(struct kvm_gmem *gmem);
+void kvm_gmem_count_quarantine(struct kvm_gmem *gmem, struct folio *folio);
 void kvm_gmem_truncate(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end);
 void kvm_gmem_truncate_all(struct kvm_gmem *gmem);
 void kvm_gmem_show_fdinfo(struct seq_file *m, struct file *file);

@@ -16,6 +16,10 @@
  * asks to share is what it has put at a gfn since the page came there, so a
  * request must not show what the guest has put into a page under another
  * binding.  Ids are never used again, see past.c.
+ *
+ * PG_checked says that the backend may hold the folio: from prepare() or
+ * make_private() until make_shared() or reclaim() has let go of it.  A folio that
+ * leaves its file with this flag is never given to anybody again.
  */
 
 #include <linux/kvm_gmem.h>
@@ -32,6 +36,21 @@ static inline atomic_long_t *kvm_gmem_folio_state(struct folio *folio)
 	BUILD_BUG_ON(sizeof(folio->private) != sizeof(atomic_long_t));
 
 	return (atomic_long_t *)&folio->private;
+}
+
+static inline bool kvm_gmem_is_held(struct folio *folio)
+{
+	return folio_test_checked(folio);
+}
+
+static inline void kvm_gmem_set_held(struct folio *folio)
+{
+	folio_set_checked(folio);
+}
+
+static inline void kvm_gmem_clear_held(struct folio *folio)
+{
+	folio_clear_checked(folio);
 }
 
 /* Stable under access_lock held for write. */

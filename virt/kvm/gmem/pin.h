@@ -16,21 +16,23 @@ static inline bool kvm_slot_is_readonly(const struct kvm_memory_slot *slot)
 	return slot && slot->flags & KVM_MEM_READONLY;
 }
 
+/* pin.c */
+int kvm_gmem_check_page(const struct kvm_memory_slot *slot, gfn_t gfn,
+			bool is_private);
+
 /*
  * Decide once whether an access goes to the file: 0 if so, -EAGAIN if it goes
- * to userspace_addr, -EFAULT if the backend does not let the kernel access
- * private memory.
+ * to userspace_addr, else as kvm_gmem_check_page().
  */
 static inline int kvm_gmem_check_access(const struct kvm_memory_slot *slot,
 					gfn_t gfn)
 {
-	struct kvm *kvm = slot->gmem->kvm;
-	bool is_private = kvm_mem_is_private(kvm, gfn);
+	bool is_private = kvm_mem_is_private(slot->gmem->kvm, gfn);
 
 	if (!kvm_gmem_serves(slot, is_private))
 		return -EAGAIN;
 
-	return is_private && !kvm->private_mem.ops->kernel_access ? -EFAULT : 0;
+	return kvm_gmem_check_page(slot, gfn, is_private);
 }
 
 #endif /* __KVM_GMEM_PIN_H */

@@ -15,6 +15,9 @@ static int kvm_convert_clear_folio(struct kvm_conversion *conv,
 				   const struct kvm_convert_part *part,
 				   struct folio *folio)
 {
+	if (!kvm_convert_take_back(conv, part, folio))
+		return 0;
+
 	write_lock(&conv->kvm->private_mem.access_lock);
 	kvm_gmem_clear_folio(folio);
 	write_unlock(&conv->kvm->private_mem.access_lock);
@@ -40,6 +43,7 @@ static int kvm_convert_keep_folio(struct kvm_conversion *conv,
 	if (kvm_convert_owned_elsewhere(part, folio))
 		return kvm_convert_clear_folio(conv, part, folio);
 
+	kvm_convert_take_back(conv, part, folio);
 	return 0;
 }
 
@@ -58,7 +62,7 @@ static void kvm_convert_take_request(struct kvm_conversion *conv,
 	*kept_start = end;
 	*kept_end = end;
 
-	if (!part->binding ||
+	if (!part->binding || !ops->take_request ||
 	    !ops->take_request(conv->kvm,
 			       kvm_gmem_index_to_gfn(part->binding, start),
 			       kvm_gmem_index_to_gfn(part->binding, end),
@@ -129,6 +133,9 @@ static void kvm_convert_drop_requests(struct kvm_conversion *conv,
 {
 	const struct kvm_gmem_ops *ops = conv->kvm->private_mem.ops;
 	gfn_t start, end;
+
+	if (!ops->take_request)
+		return;
 
 	while (ops->take_request(conv->kvm, gfns->start, gfns->end, &start, &end))
 		cond_resched();

@@ -21,6 +21,42 @@ static int kvm_gmem_fault_exit(struct kvm_vcpu *vcpu,
 	return r;
 }
 
+/*
+ * What the guest does, where the hardware tells, must be what the attribute says.
+ */
+static bool kvm_gmem_access_differs(struct kvm_vcpu *vcpu,
+				    struct kvm_page_fault *fault)
+{
+	const struct kvm_gmem_ops *ops = vcpu->kvm->private_mem.ops;
+
+	/* Nobody accesses anything in a prefetch. */
+	if (!ops || !ops->access_is_private || fault->prefetch)
+		return false;
+
+	return ops->access_is_private(vcpu, fault->gfn, fault->error_code) !=
+	       fault->is_private;
+}
+
+/*
+ * End a fault that does not fit the attribute, unless the attribute is changing.
+ */
+static int kvm_gmem_fault_mismatch(struct kvm_vcpu *vcpu,
+				   struct kvm_page_fault *fault, bool is_private)
+{
+	hva_t hva = fault->slot ? __gfn_to_hva_memslot(fault->slot, fault->gfn) : 0;
+	struct kvm *kvm = vcpu->kvm;
+	bool stale;
+
+	read_lock(&kvm->mmu_lock);
+	stale = mmu_invalidate_retry_hva(kvm, fault->mmu_seq, hva);
+	read_unlock(&kvm->mmu_lock);
+	if (stale)
+		return RET_PF_RETRY;
+
+	fault->is_private = is_private;
+	return kvm_gmem_fault_exit(vcpu, fault, -EFAULT);
+}
+
 static int kvm_gmem_faultin_file(struct kvm_vcpu *vcpu,
 				 struct kvm_page_fault *fault)
 {
@@ -36,6 +72,13 @@ static int kvm_gmem_faultin_file(struct kvm_vcpu *vcpu,
 	/* Makes the fault retry if an invalidation of its gfn intervenes. */
 	fault->hva = __gfn_to_hva_memslot(fault->slot, fault->gfn);
 	fault->map_writable = true;
+	/*
+	 * A shared gfn can have a private offset if it was bound there.  What the
+	 * backend holds is not mapped as shared memory.
+	 */
+	if (!fault->is_private && kvm_gmem_pfn_is_held(fault->pfn))
+		return kvm_gmem_fault_mismatch(vcpu, fault, false);
+
 	while (fault->max_level > PG_LEVEL_4K &&
 	       KVM_HPAGE_GFN_SHIFT(fault->max_level) > order)
 		fault->max_level--;
@@ -50,7 +93,8 @@ static int kvm_gmem_faultin_file(struct kvm_vcpu *vcpu,
  * @vcpu: the vCPU
  * @fault: the fault, its MMU sequence sampled, its memslot visible or NULL
  *
- * This is where a fault decides, once, whether it is private.  KVM's own memslots
+ * This is where a fault decides, once, whether it is private, and whether that is
+ * what the guest takes the memory for.  KVM's own memslots
  * are no exception: userspace chooses where two of them lie, and has all of them
  * mapped.
  *
@@ -59,15 +103,20 @@ static int kvm_gmem_faultin_file(struct kvm_vcpu *vcpu,
  *
  * * RET_PF_INVALID if userspace_addr backs the gfn, or nothing does
  * * RET_PF_CONTINUE with the pfn, without a reference to it
- * * RET_PF_RETRY if a signal came while a conversion held the file
- * * -EFAULT, -EHWPOISON or -ENOMEM if there is no page, with
- *   KVM_EXIT_MEMORY_FAULT prepared
+ * * RET_PF_RETRY if a signal came while a conversion held the file, or if the
+ *   attribute is changing
+ * * -EFAULT if there is no page, or if the guest's access is to the other side
+ * * -EHWPOISON, -EIO or -ENOMEM as kvm_gmem_get_pfn()
+ *
+ * An errno comes with KVM_EXIT_MEMORY_FAULT prepared
  */
 int __kvm_gmem_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
 {
 	const struct kvm_memory_slot *slot = fault->slot;
 
 	fault->is_private = kvm_mem_is_private(vcpu->kvm, fault->gfn);
+	if (kvm_gmem_access_differs(vcpu, fault))
+		return kvm_gmem_fault_mismatch(vcpu, fault, !fault->is_private);
 
 	if (slot && kvm_gmem_serves(slot, fault->is_private))
 		return kvm_gmem_faultin_file(vcpu, fault);

@@ -7,6 +7,6 @@
 #include "gmem.h"
 
 const struct kvm_gmem_ops kvm_sw_gmem_ops = {
-	.kernel_access = true,
+	.kernel_access = KVM_GMEM_ACCESS_DIRECT,
 	.take_request = kvm_gmem_take_request,
 };

@@ -72,6 +72,18 @@ unsigned long kvm_x86_vm_types(void)
 	return types;
 }
 
+/*
+ * The backend of a type, NULL if there is none.
+ */
+static const struct kvm_gmem_ops *kvm_x86_gmem_ops(unsigned long type)
+{
+	if (IS_ENABLED(CONFIG_KVM_SW_PROTECTED_VM) &&
+	    type == KVM_X86_SW_PROTECTED_VM)
+		return &kvm_sw_gmem_ops;
+
+	return kvm_gmem_test_ops(type);
+}
+
 /**
  * kvm_x86_init_vm_type - give a new VM the backend of its type
  * @kvm: the VM, not visible yet, with an initialised MMU
@@ -82,14 +94,15 @@ unsigned long kvm_x86_vm_types(void)
  */
 int kvm_x86_init_vm_type(struct kvm *kvm, unsigned long type)
 {
+	const struct kvm_gmem_ops *ops = kvm_x86_gmem_ops(type);
+
 	if (type == KVM_X86_DEFAULT_VM)
 		return 0;
 
 	/* The module parameter may have changed since the MMU sampled it. */
-	if (!IS_ENABLED(CONFIG_KVM_SW_PROTECTED_VM) ||
-	    type != KVM_X86_SW_PROTECTED_VM || !is_tdp_mmu_enabled(kvm))
+	if (!ops || !is_tdp_mmu_enabled(kvm))
 		return -EINVAL;
 
-	kvm->private_mem.ops = &kvm_sw_gmem_ops;
+	kvm->private_mem.ops = ops;
 	return 0;
 }

@@ -6,11 +6,14 @@
  * allocate, map, pin, and while another file comes and goes.  Nobody knows what
  * is in a page.  But what is private cannot be touched, what is shared can, a
  * page that is pinned stays shared, and the guest never stops.
+ *
+ * The same with backends that refuse pages now and then: what is refused is tried
+ * again, and whatever happened, all pages are back in the end.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
 
-#include "gmem_harness.h"
+#include "gmem_backend.h"
 #include "gmem_world.h"
 
 #define ROUNDS		3000
@@ -25,7 +28,14 @@ struct storm {
 	struct gmem_slot slot;
 	struct gmem_slot stop;		/* its first byte ends all loops */
 	bool private[PAGES];		/* of the converting thread */
+	bool refuses;			/* the backend, now and then */
 };
+
+/* What a call may fail with because of the backend alone */
+static bool is_refusal(const struct storm *s, int err)
+{
+	return s->refuses && err == EIO;
+}
 
 static bool is_over(const struct storm *s)
 {
@@ -63,8 +73,14 @@ static void guest_writes(void)
 static void *run_guest(void *arg)
 {
 	struct storm *s = arg;
+	struct gmem_run run;
 
-	gmem_run_to_done(s->vcpus[0]);
+	do {
+		run = gmem_run(s->vcpus[0]);
+	} while (run.ret < 0 && is_refusal(s, run.err));
+	TEST_ASSERT(run.exit == GMEM_EXIT_DONE, "KVM_RUN: %d, %s, gpa %#llx, flags %#llx", run.ret,
+		    strerror(run.err), s->vcpus[0]->run->memory_fault.gpa,
+		    s->vcpus[0]->run->memory_fault.flags);
 	return NULL;
 }
 
@@ -131,11 +147,15 @@ static void *prefault(void *arg)
 
 	while (!is_over(s)) {
 		range = (struct kvm_pre_fault_memory) { .gpa = gpa(0), .size = PAGES * PG };
-		ASSERT_OK(ioctl(s->vcpus[1]->fd, KVM_PRE_FAULT_MEMORY, &range));
-		ASSERT_EQ(range.size, 0);
+		ret = ioctl(s->vcpus[1]->fd, KVM_PRE_FAULT_MEMORY, &range);
+		TEST_ASSERT(!ret || is_refusal(s, errno), "KVM_PRE_FAULT_MEMORY: %s",
+			    strerror(errno));
+		TEST_ASSERT(ret || !range.size || s->refuses, "%#llx bytes are left",
+			    range.size);
 		range = (struct kvm_pre_fault_memory) { .gpa = OTHER, .size = PAGES * PG };
 		ret = ioctl(s->vcpus[1]->fd, KVM_PRE_FAULT_MEMORY, &range);
-		TEST_ASSERT(!ret || errno == ENOENT || errno == EFAULT || errno == EAGAIN,
+		TEST_ASSERT(!ret || errno == ENOENT || errno == EFAULT || errno == EAGAIN ||
+			    is_refusal(s, errno),
 			    "KVM_PRE_FAULT_MEMORY: %s", strerror(errno));
 	}
 	return NULL;
@@ -156,7 +176,9 @@ static void *come_and_go(void *arg)
 		TEST_ASSERT(mem != MAP_FAILED, "mmap()");
 		gmem_set_region2(s->vm->fd, SLOT + 2, KVM_MEM_GUEST_MEMFD, OTHER, PAGES * PG, mem,
 				 fd, 0);
-		gmem_set_attrs(s->vm->fd, OTHER, PAGES * PG, i & 2 ? GMEM_PRIVATE : GMEM_SHARED);
+		while (__gmem_set_attrs(s->vm->fd, OTHER, PAGES * PG,
+					i & 2 ? GMEM_PRIVATE : GMEM_SHARED))
+			TEST_ASSERT(is_refusal(s, errno), "conversion: %s", strerror(errno));
 		if (delete_first)
 			gmem_set_region2(s->vm->fd, SLOT + 2, 0, 0, 0, NULL, -1, 0);
 		ASSERT_OK(munmap(mem, PAGES * PG));
@@ -179,7 +201,8 @@ static void convert_some(struct storm *s, unsigned int page, unsigned int pages,
 		ret = __gmem_set_attrs2(s->slot.fd, page * PG, pages * PG, attrs, NULL);
 	else
 		ret = __gmem_set_attrs(s->vm->fd, gpa(page), pages * PG, attrs);
-	TEST_ASSERT(!ret || (errno == EAGAIN && private && page < HELD_PAGES),
+	TEST_ASSERT(!ret || (errno == EAGAIN && private && page < HELD_PAGES) ||
+		    is_refusal(s, errno),
 		    "conversion of %u pages from %u on: %s", pages, page, strerror(errno));
 	for (i = page; !ret && i < page + pages; i++)
 		s->private[i] = private;
@@ -194,15 +217,15 @@ static void check_state(const struct storm *s, int sink)
 			    "page %u is not %s", i, s->private[i] ? "private" : "shared");
 }
 
-static void make_storm(struct storm *s)
+static void make_storm(struct storm *s, unsigned long type)
 {
 	memset(s, 0, sizeof(*s));
-	s->vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, 2, guest_writes, s->vcpus);
+	s->vm = gmem_vm_create(type, 2, guest_writes, s->vcpus);
 	gmem_slot_add(&s->slot, s->vm, GMEM_SLOT_INPLACE, SLOT, GMEM_BASE, PAGES * PG);
 	gmem_slot_add(&s->stop, s->vm, GMEM_SLOT_PLAIN, SLOT + 1, STOP, PG);
 }
 
-GMEM_TEST_TIMEOUT(everything_at_once, 300)
+static void run_storm(struct storm *s)
 {
 	static void *(* const loops[])(void *) = {
 		run_guest, punch, map, hold, prefault, come_and_go,
@@ -210,22 +233,67 @@ GMEM_TEST_TIMEOUT(everything_at_once, 300)
 	pthread_t threads[ARRAY_SIZE(loops)];
 	unsigned int i, page, seed = 2;
 	int sink = make_sink();
-	struct storm s;
 
-	make_storm(&s);
 	for (i = 0; i < ARRAY_SIZE(loops); i++)
-		TEST_ASSERT(!pthread_create(&threads[i], NULL, loops[i], &s), "pthread_create()");
+		TEST_ASSERT(!pthread_create(&threads[i], NULL, loops[i], s), "pthread_create()");
 	for (i = 0; i < ROUNDS; i++) {
 		page = rand_r(&seed) % PAGES;
-		convert_some(&s, page, 1 + rand_r(&seed) % (PAGES - page), rand_r(&seed) & 1,
+		convert_some(s, page, 1 + rand_r(&seed) % (PAGES - page), rand_r(&seed) & 1,
 			     rand_r(&seed) & 1);
 		if (!(i % 8))
-			check_state(&s, sink);
+			check_state(s, sink);
 	}
-	WRITE_ONCE(*s.stop.hva, 1);
+	WRITE_ONCE(*s->stop.hva, 1);
 	for (i = 0; i < ARRAY_SIZE(loops); i++)
 		pthread_join(threads[i], NULL);
-	check_state(&s, sink);
+	check_state(s, sink);
+}
+
+GMEM_TEST_TIMEOUT(everything_at_once, 300)
+{
+	struct storm s;
+
+	make_storm(&s, KVM_X86_SW_PROTECTED_VM);
+	run_storm(&s);
+}
+
+/* Whatever was refused, each page is somebody's. */
+static void run_refusing_storm(unsigned long flags)
+{
+	struct storm s;
+
+	make_storm(&s, GMEM_TEST_VM + flags);
+	s.refuses = true;
+	atexit(gmem_stop_failures);
+	gmem_fail_often(GMEM_FAIL_PREPARE, 5);
+	gmem_fail_often(GMEM_FAIL_PRIVATE, 5);
+	gmem_fail_often(GMEM_FAIL_SHARED, 5);
+	gmem_fail_often(GMEM_FAIL_RECLAIM, 1);
+	run_storm(&s);
+
+	gmem_stop_failures();
+	ASSERT_OK(__gmem_set_attrs(s.vm->fd, gpa(0), PAGES * PG, GMEM_SHARED));
+	ASSERT_EQ(gmem_owned_pages(), 0);
+}
+
+GMEM_TEST_TIMEOUT(refusals_of_a_reversible_backend, 300)
+{
+	run_refusing_storm(0);
+}
+
+GMEM_TEST_TIMEOUT(refusals_of_a_reversible_backend_of_its_own, 300)
+{
+	run_refusing_storm(GMEM_TEST_NO_ACCESS);
+}
+
+GMEM_TEST_TIMEOUT(refusals_of_a_destructive_backend, 300)
+{
+	run_refusing_storm(GMEM_TEST_DESTRUCTIVE);
+}
+
+GMEM_TEST_TIMEOUT(refusals_of_a_destructive_backend_of_its_own, 300)
+{
+	run_refusing_storm(GMEM_TEST_DESTRUCTIVE | GMEM_TEST_NO_ACCESS);
 }
 
 GMEM_HARNESS_MAIN

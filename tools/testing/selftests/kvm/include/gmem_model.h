@@ -38,6 +38,8 @@ struct model_page {
 	struct model_bytes bytes;
 	bool private;		/* state of the offset */
 	bool pinned;		/* the host holds a reference */
+	bool present;		/* there is one */
+	bool held;		/* by the backend: the guest's alone */
 	int owner;		/* id, or one of the values above */
 };
 
@@ -83,6 +85,7 @@ enum model_event {
 };
 
 struct model {
+	bool holds;		/* the VM has a backend that takes pages */
 	bool private[MODEL_GFNS];
 	struct model_file files[MODEL_FILES];
 	struct model_slot slots[MODEL_SLOTS];
@@ -202,13 +205,27 @@ static inline struct model_place model_guest(struct model *m, unsigned int gfn)
 	return place;
 }
 
+/* What the backend holds is not the guest's to access as shared memory; KVM may. */
+static inline enum model_access model_touch(struct model *m, unsigned int gfn)
+{
+	struct model_place place = model_guest(m, gfn);
+
+	if (m->holds && place.page && place.page->held && !m->private[gfn])
+		return MODEL_FAULT;
+	return place.access;
+}
+
 /* The guest has accessed a gfn, or KVM on its behalf, or it has been pre-faulted. */
 static inline void model_use(struct model *m, unsigned int gfn)
 {
 	struct model_place place = model_guest(m, gfn);
 	struct model_slot *slot = model_slot_at(m, gfn);
 
-	if (!place.page || !slot->mmap || !m->private[gfn])
+	if (!place.page)
+		return;
+	place.page->present = true;
+	place.page->held |= m->private[gfn];
+	if (!slot->mmap || !m->private[gfn])
 		return;
 	if (place.page->owner == MODEL_UNUSED)
 		place.page->owner = slot->owner;
@@ -243,8 +260,19 @@ static inline void model_punch(struct model *m, unsigned int f, unsigned int sta
 
 		page->bytes = (struct model_bytes) {};
 		page->pinned = false;
+		page->present = false;
+		page->held = false;
 		page->owner = MODEL_UNUSED;
 	}
+}
+
+static inline void model_allocate(struct model *m, unsigned int f, unsigned int start,
+				  unsigned int n)
+{
+	unsigned int i;
+
+	for (i = start; i < start + n; i++)
+		m->files[f].pages[i].present = true;
 }
 
 /* KVM_PRE_FAULT_MEMORY; @left is the number of pages left. */
@@ -257,7 +285,7 @@ static inline int model_prefault(struct model *m, unsigned int start, unsigned i
 	for (gfn = start; !err && gfn < start + n; gfn++) {
 		if (!model_slot_at(m, gfn))
 			err = m->private[gfn] ? -EFAULT : -ENOENT;
-		else if (model_guest(m, gfn).access == MODEL_FAULT)
+		else if (model_touch(m, gfn) == MODEL_FAULT)
 			err = -EFAULT;
 		else
 			model_use(m, gfn);

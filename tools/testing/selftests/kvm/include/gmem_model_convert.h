@@ -135,6 +135,19 @@ static inline int model_isolate(const struct model_parts *parts, unsigned int *i
 	return 0;
 }
 
+/* A page is given to the backend if it is known what for. */
+static inline void model_convert_page(const struct model_part *part, struct model_page *page,
+				      bool private)
+{
+	if (private && !page->private) {
+		page->owner = MODEL_UNUSED;
+		page->held = part->bound && page->present;
+	}
+	if (!private)
+		page->held = false;
+	page->private = private;
+}
+
 static inline int model_convert_parts(struct model *m, const struct model_parts *parts,
 				      bool private, unsigned int *index)
 {
@@ -150,11 +163,8 @@ static inline int model_convert_parts(struct model *m, const struct model_parts 
 
 		if (!private)
 			model_reveal(m, part);
-		for (j = part->start; j < part->end; j++) {
-			if (private && !part->file->pages[j].private)
-				part->file->pages[j].owner = MODEL_UNUSED;
-			part->file->pages[j].private = private;
-		}
+		for (j = part->start; j < part->end; j++)
+			model_convert_page(part, &part->file->pages[j], private);
 	}
 	return 0;
 }

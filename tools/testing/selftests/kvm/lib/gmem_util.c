@@ -12,10 +12,18 @@
 /* Pages of the library's slot 0: test binary, stacks, page tables */
 #define SLOT0_PAGES	4096
 
+/* GMEM_VM_TYPE in the environment stands in for software protection. */
+static unsigned long vm_type(unsigned long type)
+{
+	const char *other = getenv("GMEM_VM_TYPE");
+
+	return type == KVM_X86_SW_PROTECTED_VM && other ? strtoul(other, NULL, 0) : type;
+}
+
 int gmem_vm_open(unsigned long type)
 {
 	int kvm_fd = open_kvm_dev_path_or_exit();
-	int vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, type);
+	int vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, vm_type(type));
 
 	TEST_ASSERT(vm_fd >= 0, "KVM_CREATE_VM of type %lu failed", type);
 	close(kvm_fd);
@@ -293,7 +301,7 @@ static struct kvm_vm *vm_create_typed(unsigned long type)
 
 	if (type) {
 		kvm_vm_release(vm);
-		vm->type = type;
+		vm->type = vm_type(type);
 		kvm_vm_restart(vm);
 	}
 	return vm;

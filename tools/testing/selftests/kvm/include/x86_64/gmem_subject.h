@@ -160,6 +160,7 @@ static inline void do_pin(struct subject *s, unsigned int f, unsigned int at)
 	}
 	TEST_ASSERT(ret == PG, "vmsplice: %s", strerror(errno));
 	file->pages[at].pinned = true;
+	file->pages[at].present = true;
 	s->pinned = true;
 	s->pin_file = f;
 	s->pin_page = at;
@@ -199,8 +200,10 @@ static inline void do_punch(struct subject *s, const struct op *op)
 
 static inline void do_allocate(struct subject *s, const struct op *op)
 {
-	if (s->model.files[op->who].open)
-		gmem_allocate(s->fds[op->who], op->at * PG, op->n * PG);
+	if (!s->model.files[op->who].open)
+		return;
+	gmem_allocate(s->fds[op->who], op->at * PG, op->n * PG);
+	model_allocate(&s->model, op->who, op->at, op->n);
 }
 
 /* Bytes of a page as somebody sees them */
@@ -224,6 +227,7 @@ static inline void host_page(struct subject *s, const struct op *op, unsigned in
 	report->refused += !good;
 	if (!good)
 		return;
+	page->present = true;
 	if (op->arg)
 		page->bytes.byte = op->value;
 	else
@@ -295,7 +299,7 @@ static inline void guest_memory(struct subject *s, const struct op *op, unsigned
 
 static inline void guest_page(struct subject *s, const struct op *op, unsigned int gfn)
 {
-	enum model_access access = model_guest(&s->model, gfn).access;
+	enum model_access access = model_touch(&s->model, gfn);
 	struct gmem_run run;
 
 	run = run_cmd(s, op->who, op->arg ? GMEM_CMD_WRITE : GMEM_CMD_READ, gfn_to_gpa(gfn),

@@ -145,6 +145,16 @@ static inline void do_out(struct subject *s, const struct op *op)
 
 static inline void do_to_device(struct subject *s, const struct op *op)
 {
+	struct gmem_run run;
+	struct traffic t;
+
+	/* The guest reads first, and the emulator only if that succeeds. */
+	if (model_touch(&s->model, op->at) == MODEL_FAULT) {
+		run = run_device_cmd(s, op, GMEM_CMD_MOVE, gfn_to_gpa(op->at),
+				     gfn_to_gpa(DEVICE), &t);
+		check_fault(s, op, op->at, &run);
+		return;
+	}
 	move_out(s, op, GMEM_CMD_MOVE, gfn_to_gpa(DEVICE), 1, BIT(DEVICE));
 }
 
@@ -235,6 +245,7 @@ static inline void make_subject(struct subject *s)
 	unsigned int i;
 
 	s->model.events = report->events;
+	s->model.holds = getenv("GMEM_VM_TYPE");
 	s->vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, MODEL_VCPUS, gmem_guest_server, s->vcpus);
 	gmem_enable_map_gpa_range(s->vm);
 	virt_map(s->vm, GMEM_BASE, GMEM_BASE, MODEL_GFNS + 1);

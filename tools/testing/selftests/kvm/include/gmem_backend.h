@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VMs whose private memory belongs to KVM's test backend.
+ */
+#ifndef SELFTEST_KVM_GMEM_BACKEND_H
+#define SELFTEST_KVM_GMEM_BACKEND_H
+
+#include "gmem_harness.h"
+#include "gmem_knob.h"
+
+/* Types of VMs, for KVM_CREATE_VM */
+#define GMEM_TEST_VM		0x474d0000UL
+#define GMEM_TEST_DESTRUCTIVE	1UL
+#define GMEM_TEST_NO_ACCESS	2UL
+#define GMEM_TEST_TYPES		4UL
+
+/* What a page of a destructive backend contains after it has changed sides */
+#define GMEM_TEST_TO_GUEST	0xa5
+#define GMEM_TEST_TO_HOST	0x5a
+
+#define GMEM_TEST_DIR		"/sys/kernel/debug/kvm/gmem_test/"
+
+/* Members of the backend that can fail, as files in GMEM_TEST_DIR */
+#define GMEM_FAIL_ACCESS	"fail_access"
+#define GMEM_FAIL_PREPARE	"fail_prepare"
+#define GMEM_FAIL_PRIVATE	"fail_make_private"
+#define GMEM_FAIL_SHARED	"fail_make_shared"
+#define GMEM_FAIL_RECLAIM	"fail_reclaim"
+
+static inline void gmem_set_failure(const char *member, const char *knob, int value)
+{
+	char path[128], text[16];
+
+	snprintf(path, sizeof(path), GMEM_TEST_DIR "%s/%s", member, knob);
+	snprintf(text, sizeof(text), "%d", value);
+	TEST_ASSERT(gmem_write_knob(path, text), "%s: %s", path, strerror(errno));
+}
+
+static inline void gmem_stop_failures(void)
+{
+	gmem_set_failure(GMEM_FAIL_ACCESS, "probability", 0);
+	gmem_set_failure(GMEM_FAIL_PREPARE, "probability", 0);
+	gmem_set_failure(GMEM_FAIL_PRIVATE, "probability", 0);
+	gmem_set_failure(GMEM_FAIL_SHARED, "probability", 0);
+	gmem_set_failure(GMEM_FAIL_RECLAIM, "probability", 0);
+}
+
+/* The @nth call from now on fails, counting from 1, and @times - 1 after it. */
+static inline void gmem_fail_call(const char *member, int nth, int times)
+{
+	gmem_set_failure(member, "space", nth);
+	gmem_set_failure(member, "times", times);
+	gmem_set_failure(member, "probability", 100);
+}
+
+/* So many calls of a hundred fail, until further notice. */
+static inline void gmem_fail_often(const char *member, int percentage)
+{
+	gmem_set_failure(member, "space", 0);
+	gmem_set_failure(member, "times", -1);
+	gmem_set_failure(member, "probability", percentage);
+}
+
+/* Pages that guests own, of all VMs */
+static inline long gmem_owned_pages(void)
+{
+	return gmem_read_number(GMEM_TEST_DIR "owned", NULL);
+}
+
+#endif /* SELFTEST_KVM_GMEM_BACKEND_H */

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How pages come to the backend, and how they come back.
+ *
+ * A page of a file is the host's until the guest first uses it as private memory.
+ * It goes to the backend then, and comes back before it is wiped: when it leaves
+ * the file, or when it becomes shared.  Either step can fail.  A page that cannot
+ * be given is not mapped.  A page that does not come back is out of everybody's
+ * reach for ever: it leaves the file, and the page allocator does not get it.
+ */
+
+#include <linux/gmem_quarantine.h>
+#include <linux/mm.h>
+#include <linux/pagevec.h>
+#include <trace/events/kvm_gmem.h>
+
+#include "gmem.h"
+#include "owner.h"
+
+static struct page *kvm_gmem_gfn_page(const struct kvm_memory_slot *slot,
+				      gfn_t gfn, struct folio *folio)
+{
+	return folio_file_page(folio, kvm_gmem_gfn_to_index(slot->gmem, gfn));
+}
+
+/**
+ * kvm_gmem_is_ready - may the page of a gfn be used as it is?
+ * @slot: memslot that contains @gfn, bound to a file
+ * @gfn: guest frame number
+ * @folio: folio of @gfn in the file
+ *
+ * Context: slots_lock or kvm->srcu; may be atomic.
+ * Return: false if kvm_gmem_prepare() must come first.
+ */
+bool kvm_gmem_is_ready(const struct kvm_memory_slot *slot, gfn_t gfn,
+		       struct folio *folio)
+{
+	struct kvm *kvm = slot->gmem->kvm;
+	const struct kvm_gmem_ops *ops = kvm->private_mem.ops;
+
+	if (!ops || !ops->is_ready || !kvm_mem_is_private(kvm, gfn))
+		return true;
+
+	return kvm_gmem_is_held(folio) &&
+	       ops->is_ready(kvm, gfn,
+			     page_to_pfn(kvm_gmem_gfn_page(slot, gfn, folio)));
+}
+
+/**
+ * kvm_gmem_prepare - give the page of a gfn to the backend, if it is private
+ * @slot: memslot that contains @gfn, bound to a file
+ * @gfn: guest frame number
+ * @folio: folio of @gfn in the file, locked
+ *
+ * Context: kvm->srcu and the file's invalidate_lock; may sleep.
+ * Return: 0, or -EIO or -ENOMEM from the backend.
+ */
+int kvm_gmem_prepare(const struct kvm_memory_slot *slot, gfn_t gfn,
+		     struct folio *folio)
+{
+	struct kvm *kvm = slot->gmem->kvm;
+	int r;
+
+	lockdep_assert_held(&folio->mapping->invalidate_lock);
+
+	if (kvm_gmem_is_ready(slot, gfn, folio))
+		return 0;
+
+	r = kvm->private_mem.ops->prepare(kvm, gfn,
+					  page_to_pfn(kvm_gmem_gfn_page(slot, gfn,
+									folio)),
+					  1);
+	if (!r)
+		kvm_gmem_set_held(folio);
+	return r;
+}
+
+/**
+ * kvm_gmem_pfn_is_held - does the backend hold a page?
+ * @pfn: from kvm_gmem_get_pfn()
+ *
+ * Context: Any.
+ * Return: true if so; meaningless if an invalidation of the gfn has begun.
+ */
+bool kvm_gmem_pfn_is_held(kvm_pfn_t pfn)
+{
+	return kvm_gmem_is_held(page_folio(pfn_to_page(pfn)));
+}
+
+/**
+ * kvm_gmem_reclaim_folio - take a folio back from the backend
+ * @gmem: the file
+ * @folio: its folio, about to leave the file or to become shared
+ *
+ * If this fails, the folio must leave the file at once.
+ *
+ * Context: folio lock, or the invalidate_lock held for write; may sleep.
+ * Return: true if the host may touch the folio.
+ */
+bool kvm_gmem_reclaim_folio(struct kvm_gmem *gmem, struct folio *folio)
+{
+	int r;
+
+	if (!kvm_gmem_is_held(folio))
+		return true;
+
+	r = gmem->kvm->private_mem.ops->reclaim(folio_pfn(folio),
+						folio_nr_pages(folio));
+	if (r) {
+		trace_kvm_gmem_quarantine(folio->index, folio_pfn(folio), r);
+		kvm_gmem_count_quarantine(gmem, folio);
+		return false;
+	}
+
+	kvm_gmem_clear_held(folio);
+	return true;
+}
+
+/**
+ * kvm_gmem_reclaim - take the folios of a range back from the backend
+ * @gmem: the file
+ * @start: first offset in pages
+ * @end: one past the last offset
+ *
+ * Those that do not come back are quarantined when they leave the file, which they
+ * must do next.
+ *
+ * Context: the invalidate_lock held for write, or nobody else can reach the file;
+ * may sleep.
+ */
+void kvm_gmem_reclaim(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end)
+{
+	struct kvm *kvm = gmem->kvm;
+	struct folio_batch fbatch;
+	unsigned int i;
+
+	if (!kvm_has_private_mem(kvm) || !kvm->private_mem.ops->reclaim)
+		return;
+
+	folio_batch_init(&fbatch);
+	while (filemap_get_folios(gmem->mapping, &start, end - 1, &fbatch)) {
+		for (i = 0; i < folio_batch_count(&fbatch); i++) {
+			folio_lock(fbatch.folios[i]);
+			kvm_gmem_reclaim_folio(gmem, fbatch.folios[i]);
+			folio_unlock(fbatch.folios[i]);
+		}
+		folio_batch_release(&fbatch);
+		cond_resched();
+	}
+}
+
+/**
+ * kvm_gmem_drop_folio - let a folio that did not come back leave its file
+ * @gmem: the file
+ * @folio: the folio, with a reference
+ *
+ * Its offsets have no pages then.
+ *
+ * Context: the file's invalidate_lock held for write; may sleep.
+ */
+void kvm_gmem_drop_folio(struct kvm_gmem *gmem, struct folio *folio)
+{
+	loff_t pos = folio_pos(folio);
+
+	lockdep_assert_held_write(&gmem->mapping->invalidate_lock);
+
+	truncate_inode_pages_range(gmem->mapping, pos,
+				   pos + folio_size(folio) - 1);
+}
