@@ -68,6 +68,7 @@ struct folio *kvm_gmem_find_folio(const struct kvm_memory_slot *slot, gfn_t gfn)
 void kvm_gmem_put_folio(struct folio *folio);
 
 /* backend.c */
+int kvm_gmem_set_ops(struct kvm *kvm, const struct kvm_gmem_ops *ops);
 bool kvm_gmem_pfn_is_held(kvm_pfn_t pfn);
 
 /* attributes.c */

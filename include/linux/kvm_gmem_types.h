@@ -40,7 +40,8 @@ enum kvm_gmem_kernel_access {
  *	KVM_RUN with KVM_EXIT_MEMORY_FAULT and the side of the access.  NULL
  *	where the hardware cannot tell.  Called with kvm->srcu held.
  * @is_ready: whether a page may be used as private memory at @gfn as it is.
- *	Cheap: asked at each fault, and under access_lock.
+ *	Cheap: asked at each fault.  Any lock may be held, a runqueue lock too, and
+ *	interrupts may be off: takes no lock.
  * @prepare: make private pages the guest's, before they are used at @gfn for
  *	the first time, be it that they are new, were shared, or were used at
  *	another gfn.  Called with the file's invalidate_lock held for read and
@@ -62,13 +63,19 @@ enum kvm_gmem_kernel_access {
  *	the guest.  Called with the folio locked or the invalidate_lock held for
  *	write; may sleep.  Returns 0, or an errno if the host must not touch the
  *	pages any more: they are quarantined, and whatever the caller does goes
- *	on.  Pages that the guest does not own are a success.  Set if and only if
- *	@prepare is.
+ *	on.  Pages that the guest does not own are a success.
  * @take_request: first part of [@start, @end) that the guest itself asked to
  *	share with its contents.  Returns true and stores that part in
  *	@kept_start and @kept_end, or returns false if there is none.  The
  *	request is used up to @kept_end.  Called with slots_lock held; cannot
  *	fail, since nothing may after this.  NULL if contents are never kept.
+ *
+ * @is_ready, @prepare and @reclaim come together, and so do @make_private and
+ * @make_shared, which need the former.  A backend with @prepare and @take_request has
+ * @make_shared, too: nothing else keeps contents.
+ *
+ * The gfn of @make_private and @make_shared is where the page is bound now.  It may
+ * have been prepared at another one and not been used since.
  *
  * A VM with private memory points to one of these for its whole life.  Page
  * ranges are given by their first page frame and a number of pages, all of one

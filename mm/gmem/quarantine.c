@@ -10,6 +10,25 @@
 
 #include "../internal.h"
 
+/* How often to wait for others to put the folio back on the LRU list */
+#define GMEM_QUARANTINE_RETRIES	8
+
+/*
+ * It may still be on its way to the LRU list, or isolated by compaction.
+ */
+static bool gmem_quarantine_isolate(struct folio *folio)
+{
+	int i;
+
+	for (i = 0; folio_isolate_lru(folio); i++) {
+		if (i == GMEM_QUARANTINE_RETRIES)
+			return false;
+		lru_add_drain_all();
+	}
+
+	return true;
+}
+
 /**
  * gmem_quarantine_folio - keep a folio out of use for ever
  * @folio: folio that has left its file, with a reference of the caller
@@ -27,9 +46,8 @@ void gmem_quarantine_folio(struct folio *folio)
 	/* The reference that nobody drops. */
 	folio_get(folio);
 
-	/* It may still be on its way to the LRU list. */
-	lru_add_drain_all();
-	if (folio_isolate_lru(folio))
+	/* If it is poisoned, that has been done. */
+	if (folio_test_hwpoison(folio) || !gmem_quarantine_isolate(folio))
 		return;
 
 	folio_clear_active(folio);

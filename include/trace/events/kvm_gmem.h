@@ -80,17 +80,29 @@ TRACE_EVENT(kvm_memory_fault_exit,
 		      __entry->is_private ? "private" : "shared")
 );
 
+DECLARE_EVENT_CLASS(kvm_gmem_page,
+		    TP_PROTO(u64 index, u64 pfn),
+		    TP_ARGS(index, pfn),
+		    TP_STRUCT__entry(__field(u64, index)
+				     __field(u64, pfn)
+		    ),
+		    TP_fast_assign(__entry->index = index;
+				   __entry->pfn = pfn;
+		    ),
+		    TP_printk("offset %llx pfn %llx", __entry->index,
+			      __entry->pfn)
+);
+
 /* An error was found in a page of a guest_memfd file. */
-TRACE_EVENT(kvm_gmem_poison,
-	    TP_PROTO(u64 index, u64 pfn),
-	    TP_ARGS(index, pfn),
-	    TP_STRUCT__entry(__field(u64, index)
-			     __field(u64, pfn)
-	    ),
-	    TP_fast_assign(__entry->index = index;
-			   __entry->pfn = pfn;
-	    ),
-	    TP_printk("offset %llx pfn %llx", __entry->index, __entry->pfn)
+DEFINE_EVENT(kvm_gmem_page, kvm_gmem_poison,
+	     TP_PROTO(u64 index, u64 pfn),
+	     TP_ARGS(index, pfn)
+);
+
+/* The backend did not undo a conversion that failed. */
+DEFINE_EVENT(kvm_gmem_page, kvm_gmem_contents_lost,
+	     TP_PROTO(u64 index, u64 pfn),
+	     TP_ARGS(index, pfn)
 );
 
 /* The backend does not give pages back, which are out of use from now on. */

@@ -143,7 +143,7 @@ int kvm_gmem_access(const struct kvm_memory_slot *slot, gfn_t gfn,
 	might_sleep();
 
 	while ((r = kvm_gmem_access_once(slot, gfn, op, arg)) == -ENOENT) {
-		r = kvm_gmem_fault_in_gfn(slot, gfn);
+		r = kvm_gmem_fault_in_gfn(slot, gfn, false);
 		/* The file matters only as long as it backs the gfn. */
 		if (r && kvm_gmem_backs(slot, gfn))
 			break;

@@ -9,13 +9,38 @@
  * reach for ever: it leaves the file, and the page allocator does not get it.
  */
 
-#include <linux/gmem_quarantine.h>
 #include <linux/mm.h>
 #include <linux/pagevec.h>
 #include <trace/events/kvm_gmem.h>
 
 #include "gmem.h"
 #include "owner.h"
+
+static bool kvm_gmem_ops_fit(const struct kvm_gmem_ops *ops)
+{
+	bool takes = ops->prepare, moves = ops->make_private;
+
+	return takes == !!ops->is_ready && takes == !!ops->reclaim &&
+	       moves == !!ops->make_shared && (takes || !moves) &&
+	       (moves || !takes || !ops->take_request);
+}
+
+/**
+ * kvm_gmem_set_ops - give a VM private memory
+ * @kvm: the VM, not visible yet
+ * @ops: the backend
+ *
+ * Context: Any.
+ * Return: 0, or -EINVAL if members are missing.
+ */
+int kvm_gmem_set_ops(struct kvm *kvm, const struct kvm_gmem_ops *ops)
+{
+	if (WARN_ON_ONCE(!kvm_gmem_ops_fit(ops)))
+		return -EINVAL;
+
+	kvm->private_mem.ops = ops;
+	return 0;
+}
 
 static struct page *kvm_gmem_gfn_page(const struct kvm_memory_slot *slot,
 				      gfn_t gfn, struct folio *folio)
@@ -164,6 +189,7 @@ void kvm_gmem_drop_folio(struct kvm_gmem *gmem, struct folio *folio)
 
 	lockdep_assert_held_write(&gmem->mapping->invalidate_lock);
 
+	kvm_gmem_count_leaks(gmem, folio->index, folio_next_index(folio));
 	truncate_inode_pages_range(gmem->mapping, pos,
 				   pos + folio_size(folio) - 1);
 }

@@ -12,7 +12,7 @@
  * that guests own.
  *
  * A page that a guest owns has PG_private_2, so that the page allocator complains
- * if it gets one.
+ * if it gets one.  memory_failure() takes that for buffers that cannot be released.
  */
 
 #include <linux/debugfs.h>
@@ -36,12 +36,14 @@
 
 /**
  * struct kvm_gmem_test_page - a page that a guest owns
- * @kvm: the guest; may be gone
+ * @kvm: the guest
  * @gfn: where it uses the page
+ * @rcu: for kvm_gmem_test_is_ready(), which takes no lock
  */
 struct kvm_gmem_test_page {
 	const struct kvm *kvm;
 	gfn_t gfn;
+	struct rcu_head rcu;
 };
 
 /* By pfn */
@@ -95,7 +97,8 @@ static int kvm_gmem_test_give_page(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn)
 
 static void kvm_gmem_test_forget_page(kvm_pfn_t pfn)
 {
-	kfree(xa_erase(&kvm_gmem_test_pages, pfn));
+	kfree_rcu((struct kvm_gmem_test_page *)xa_erase(&kvm_gmem_test_pages, pfn),
+		  rcu);
 	atomic_dec(&kvm_gmem_test_owned);
 }
 
@@ -118,12 +121,12 @@ static bool kvm_gmem_test_is_ready(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn)
 	struct kvm_gmem_test_page *page;
 	bool ready;
 
-	xa_lock(&kvm_gmem_test_pages);
+	rcu_read_lock();
 	page = kvm_gmem_test_find(pfn);
 	/* Files belong to one VM. */
 	WARN_ON(page && page->kvm != kvm);
-	ready = page && page->gfn == gfn;
-	xa_unlock(&kvm_gmem_test_pages);
+	ready = page && READ_ONCE(page->gfn) == gfn;
+	rcu_read_unlock();
 
 	return ready;
 }
@@ -136,9 +139,7 @@ static int kvm_gmem_test_prepare_page(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn)
 		return kvm_gmem_test_give_page(kvm, gfn, pfn);
 
 	WARN_ON(page->kvm != kvm);
-	xa_lock(&kvm_gmem_test_pages);
-	page->gfn = gfn;
-	xa_unlock(&kvm_gmem_test_pages);
+	WRITE_ONCE(page->gfn, gfn);
 	return 0;
 }
 

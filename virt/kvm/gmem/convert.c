@@ -162,24 +162,6 @@ static int kvm_convert_begin(struct kvm_conversion *conv)
 	return r;
 }
 
-/*
- * KVM's own references come and go inside access_lock, or are counted as pins,
- * which are as bad as others if the kernel must not access private pages.  Expect
- * one more per page for the page cache, and one for the caller.
- */
-static bool kvm_convert_has_unexpected_refs(struct kvm *kvm, struct folio *folio)
-{
-	long refs;
-
-	write_lock(&kvm->private_mem.access_lock);
-	refs = folio_ref_count(folio);
-	if (kvm_gmem_kernel_may_access(kvm))
-		refs -= kvm_gmem_pins(folio);
-	write_unlock(&kvm->private_mem.access_lock);
-
-	return refs > folio_nr_pages(folio) + 1;
-}
-
 /**
  * kvm_convert_folios - call a function for each folio that changes sides
  * @conv: the conversion; its error_index says where the function failed
@@ -240,7 +222,7 @@ static int kvm_convert_isolate_folio(struct kvm_conversion *conv,
 	if (folio_test_hwpoison(folio))
 		return 0;
 
-	for (i = 0; kvm_convert_has_unexpected_refs(conv->kvm, folio); i++) {
+	for (i = 0; kvm_gmem_has_unexpected_refs(conv->kvm, folio); i++) {
 		if (i == KVM_CONVERT_RETRIES)
 			return -EAGAIN;
 		gmem_fs_drain_lru();
@@ -375,9 +357,10 @@ static int kvm_convert_locked(struct kvm_conversion *conv)
 		return r;
 
 	r = kvm_convert_begin(conv);
-	kvm_convert_raise_fence(conv);
-	if (!r)
+	if (!r) {
+		kvm_convert_raise_fence(conv);
 		r = kvm_convert_isolate(conv);
+	}
 	if (!r)
 		r = kvm_convert_switch(conv);
 	if (r) {
@@ -444,7 +427,8 @@ static int kvm_convert(struct kvm_conversion *conv)
  * * -E2BIG if the gfns belong to more than %KVM_CONVERT_MAX_FILES MMAP files
  * * -EINTR if a fatal signal is pending
  * * -ENOMEM if there is no memory
- * * what the backend says if it does not give or take a page
+ * * what the backend says if it does not give or take a page; contents of others
+ *   are lost if it does not undo that
  */
 int kvm_convert_gfns(struct kvm *kvm, gfn_t start, gfn_t end,
 		     unsigned long attrs)

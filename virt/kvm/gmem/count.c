@@ -85,12 +85,19 @@ void kvm_gmem_count_quarantine(struct kvm_gmem *gmem, struct folio *folio)
 	atomic64_add(nr, &gmem->kvm->stat.generic.gmem_leaked_pages);
 }
 
-/*
+/**
+ * kvm_gmem_count_leaks - count the poisoned pages of a range
+ * @gmem: the file
+ * @start: first offset in pages
+ * @end: one past the last offset
+ *
  * The page allocator keeps poisoned pages out for ever.  A page that is poisoned
  * at this moment may be missed.
+ *
+ * Context: the file's invalidate_lock held for write, or nobody else can reach the
+ * file; may sleep.
  */
-static void kvm_gmem_count_leaks(struct kvm_gmem *gmem, pgoff_t start,
-				 pgoff_t end)
+void kvm_gmem_count_leaks(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end)
 {
 	struct folio_batch fbatch;
 	unsigned long nr = 0;

@@ -308,15 +308,15 @@ static int kvm_gmem_fault_in_gfn_locked(const struct kvm_memory_slot *slot,
  * kvm_gmem_fault_in_gfn - make sure that a gfn has a page that is ready for use
  * @slot: memslot that contains @gfn, bound to a file
  * @gfn: guest frame number
- *
- * For KVM's own accesses: what KVM does on behalf of an instruction cannot be
- * given up for a signal.
+ * @interruptible: whether a signal ends the wait for others at the file, as it must
+ *	not in the middle of an instruction that KVM emulates
  *
  * Context: slots_lock or kvm->srcu.  Takes the invalidate_lock; may sleep.
- * Return: 0, -EFAULT if the file has been closed, or as kvm_gmem_get_folio() and
- * kvm_gmem_prepare().
+ * Return: 0, -EFAULT if the file has been closed, -EINTR if a signal came, or as
+ * kvm_gmem_get_folio() and kvm_gmem_prepare().
  */
-int kvm_gmem_fault_in_gfn(const struct kvm_memory_slot *slot, gfn_t gfn)
+int kvm_gmem_fault_in_gfn(const struct kvm_memory_slot *slot, gfn_t gfn,
+			  bool interruptible)
 {
 	struct kvm_gmem *gmem = READ_ONCE(slot->gmem->gmem);
 	int r;
@@ -324,20 +324,9 @@ int kvm_gmem_fault_in_gfn(const struct kvm_memory_slot *slot, gfn_t gfn)
 	if (!gmem)
 		return -EFAULT;
 
-	filemap_invalidate_lock_shared(gmem->mapping);
-	r = kvm_gmem_fault_in_gfn_locked(slot, gmem, gfn);
-	filemap_invalidate_unlock_shared(gmem->mapping);
-	return r;
-}
-
-static int kvm_gmem_fault_in_intr(const struct kvm_memory_slot *slot, gfn_t gfn)
-{
-	struct kvm_gmem *gmem = READ_ONCE(slot->gmem->gmem);
-	int r;
-
-	if (!gmem)
-		return -EFAULT;
-	if (down_read_interruptible(&gmem->mapping->invalidate_lock))
+	if (!interruptible)
+		filemap_invalidate_lock_shared(gmem->mapping);
+	else if (down_read_interruptible(&gmem->mapping->invalidate_lock))
 		return -EINTR;
 
 	r = kvm_gmem_fault_in_gfn_locked(slot, gmem, gfn);
@@ -372,7 +361,7 @@ int kvm_gmem_get_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 	int r;
 
 	while ((r = kvm_gmem_peek_pfn(slot, gfn, pfn, order)) == -ENOENT) {
-		r = kvm_gmem_fault_in_intr(slot, gfn);
+		r = kvm_gmem_fault_in_gfn(slot, gfn, true);
 		if (r)
 			return r;
 	}

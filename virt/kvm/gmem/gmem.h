@@ -17,7 +17,8 @@
  * @flags: GUEST_MEMFD_FLAG_*, constant
  * @state: offset in pages to KVM_MEMORY_ATTRIBUTE_*.  Meaningful for MMAP files
  *	only, all offsets of the others are private.  Written under slots_lock
- *	and the invalidate_lock, read under either of them
+ *	and the invalidate_lock, read under either of them, by
+ *	kvm_gmem_check_page() under neither
  * @policy: NUMA policy by offset, set through mappings
  * @bindings: struct kvm_gmem_binding by offset in pages; written under
  *	slots_lock and @bindings_lock, read under either of them
@@ -114,11 +115,13 @@ struct kvm_gmem *kvm_gmem_from_file(struct file *file);
 extern const struct address_space_operations kvm_gmem_aops;
 struct folio *kvm_gmem_get_folio(struct kvm_gmem *gmem, pgoff_t index);
 int kvm_gmem_fault_in(struct kvm_gmem *gmem, pgoff_t index, pgoff_t *end);
-int kvm_gmem_fault_in_gfn(const struct kvm_memory_slot *slot, gfn_t gfn);
+int kvm_gmem_fault_in_gfn(const struct kvm_memory_slot *slot, gfn_t gfn,
+			  bool interruptible);
 void kvm_gmem_clear_folio(struct folio *folio);
 
 /* pin.c */
 bool kvm_gmem_kernel_may_access(struct kvm *kvm);
+bool kvm_gmem_has_unexpected_refs(struct kvm *kvm, struct folio *folio);
 
 /* backend.c */
 bool kvm_gmem_is_ready(const struct kvm_memory_slot *slot, gfn_t gfn,
@@ -133,6 +136,7 @@ void kvm_gmem_drop_folio(struct kvm_gmem *gmem, struct folio *folio);
 bool kvm_gmem_offset_is_private(struct kvm_gmem *gmem, pgoff_t index);
 void kvm_gmem_count_private(struct kvm_gmem *gmem, long nr);
 void kvm_gmem_count_poison(struct kvm_gmem *gmem);
+void kvm_gmem_count_leaks(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end);
 void kvm_gmem_count_quarantine(struct kvm_gmem *gmem, struct folio *folio);
 void kvm_gmem_truncate(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end);
 void kvm_gmem_truncate_all(struct kvm_gmem *gmem);

@@ -52,6 +52,11 @@ int kvm_gmem_check_page(const struct kvm_memory_slot *slot, gfn_t gfn,
 		return 0;
 	if (is_private || !gmem)
 		return -EFAULT;
+	/*
+	 * Offsets become shared before gfns and private after them.  Pairs with the
+	 * stores of kvm_attr_map_commit(), which release what came before.
+	 */
+	smp_rmb();
 	if (index >= READ_ONCE(gmem->fence_start) &&
 	    index < READ_ONCE(gmem->fence_end))
 		return -ENOENT;
@@ -116,6 +121,31 @@ kvm_pfn_t kvm_gmem_pin(struct kvm_page_lookup *lookup, struct kvm_host_map *map)
 	} while (is_error_noslot_pfn(pfn) && kvm_gmem_backs(slot, gfn));
 
 	return pfn;
+}
+
+/**
+ * kvm_gmem_has_unexpected_refs - does anybody but KVM use a folio?
+ * @kvm: the VM
+ * @folio: folio that no page table maps, with a reference of the caller
+ *
+ * KVM's own references come and go inside access_lock, or are counted as pins,
+ * which are as bad as others if the kernel must not access private pages.  Expect
+ * one more per page for the page cache, and one for the caller.
+ *
+ * Context: the file's invalidate_lock held for write.
+ * Return: true if so.
+ */
+bool kvm_gmem_has_unexpected_refs(struct kvm *kvm, struct folio *folio)
+{
+	long refs;
+
+	write_lock(&kvm->private_mem.access_lock);
+	refs = folio_ref_count(folio);
+	if (kvm_gmem_kernel_may_access(kvm))
+		refs -= kvm_gmem_pins(folio);
+	write_unlock(&kvm->private_mem.access_lock);
+
+	return refs > folio_nr_pages(folio) + 1;
 }
 
 /**

@@ -9,6 +9,9 @@
  * does not come back leaves the file, and the conversion goes on.
  */
 
+#include <linux/sched/signal.h>
+#include <trace/events/kvm_gmem.h>
+
 #include "convert.h"
 #include "owner.h"
 
@@ -129,6 +132,19 @@ static int kvm_convert_make_shared(struct kvm_conversion *conv,
 				folio_pfn(folio), folio_nr_pages(folio));
 }
 
+static int kvm_convert_switch_folio(struct kvm_conversion *conv,
+				    const struct kvm_convert_part *part,
+				    struct folio *folio)
+{
+	if (fatal_signal_pending(current))
+		return -EINTR;
+
+	if (kvm_convert_to_private(conv))
+		return kvm_convert_make_private(conv, part, folio);
+
+	return kvm_convert_make_shared(conv, part, folio);
+}
+
 /*
  * The folio cannot be put back with its contents: rather without them.
  */
@@ -136,6 +152,9 @@ static void kvm_convert_give_up(struct kvm_conversion *conv,
 				const struct kvm_convert_part *part,
 				struct folio *folio)
 {
+	trace_kvm_gmem_contents_lost(folio->index, folio_pfn(folio));
+	pr_warn_ratelimited("kvm: the backend did not undo a conversion, the contents of pfn 0x%lx are lost\n",
+			    folio_pfn(folio));
 	kvm_gmem_reclaim_folio(part->gmem, folio);
 	kvm_gmem_drop_folio(part->gmem, folio);
 	if (!kvm_convert_to_private(conv))
@@ -198,6 +217,9 @@ static void kvm_convert_undo(struct kvm_conversion *conv, unsigned int nr_parts,
 {
 	pgoff_t error_index = conv->error_index;
 
+	/* The last reference to what may be dropped must be ours. */
+	kvm_gmem_drain_accesses(conv->kvm);
+
 	kvm_convert_switch_part(conv, &conv->parts[nr_parts], end,
 				kvm_convert_undo_folio);
 	while (nr_parts--)
@@ -213,32 +235,24 @@ static void kvm_convert_undo(struct kvm_conversion *conv, unsigned int nr_parts,
  * @conv: the conversion, nothing of it committed yet
  *
  * Context: slots_lock and the invalidate_lock of the files; may sleep.
- * Return: 0, or, with all pages on their old side except those that had to be
- * quarantined, -EINTR if a fatal signal is pending, or what the backend said.
+ * Return: 0, or, with all pages on their old side, -EINTR if a fatal signal is
+ * pending, or what the backend said.  A page that the backend did not put back has
+ * left its file, and its contents are lost.
  */
 int kvm_convert_switch(struct kvm_conversion *conv)
 {
-	const struct kvm_gmem_ops *ops = conv->kvm->private_mem.ops;
-	kvm_convert_folio_fn_t fn = NULL;
 	unsigned int i;
 	int r;
 
-	if (kvm_convert_to_private(conv) && ops->make_private)
-		fn = kvm_convert_make_private;
-	if (!kvm_convert_to_private(conv) && ops->make_shared)
-		fn = kvm_convert_make_shared;
-	if (!fn)
+	if (!conv->kvm->private_mem.ops->make_private)
 		return 0;
 
 	for (i = 0; i < conv->nr_parts; i++) {
-		r = kvm_convert_check_signal();
-		if (r) {
-			kvm_convert_undo(conv, i, conv->parts[i].start);
-			return r;
-		}
-
+		/* Where it is to be blamed if nothing else is. */
+		conv->error_index = conv->parts[i].start;
 		r = kvm_convert_switch_part(conv, &conv->parts[i],
-					    conv->parts[i].end, fn);
+					    conv->parts[i].end,
+					    kvm_convert_switch_folio);
 		if (r) {
 			kvm_convert_undo(conv, i, conv->error_index);
 			return r;

@@ -21,6 +21,18 @@ static int kvm_gmem_fault_exit(struct kvm_vcpu *vcpu,
 	return r;
 }
 
+/**
+ * __kvm_gmem_judges_access - kvm_gmem_judges_access() of a VM with private memory
+ * @kvm: the VM
+ *
+ * Context: Any.
+ * Return: as kvm_gmem_judges_access().
+ */
+bool __kvm_gmem_judges_access(struct kvm *kvm)
+{
+	return kvm->private_mem.ops->access_is_private;
+}
+
 /*
  * What the guest does, where the hardware tells, must be what the attribute says.
  */
@@ -94,9 +106,8 @@ static int kvm_gmem_faultin_file(struct kvm_vcpu *vcpu,
  * @fault: the fault, its MMU sequence sampled, its memslot visible or NULL
  *
  * This is where a fault decides, once, whether it is private, and whether that is
- * what the guest takes the memory for.  KVM's own memslots
- * are no exception: userspace chooses where two of them lie, and has all of them
- * mapped.
+ * what the guest takes the memory for.  KVM's own memslots are no exception:
+ * userspace chooses where two of them lie, and has all of them mapped.
  *
  * Context: kvm->srcu; may sleep.
  * Return:
@@ -108,7 +119,7 @@ static int kvm_gmem_faultin_file(struct kvm_vcpu *vcpu,
  * * -EFAULT if there is no page, or if the guest's access is to the other side
  * * -EHWPOISON, -EIO or -ENOMEM as kvm_gmem_get_pfn()
  *
- * An errno comes with KVM_EXIT_MEMORY_FAULT prepared
+ * An errno comes with KVM_EXIT_MEMORY_FAULT prepared.
  */
 int __kvm_gmem_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
 {

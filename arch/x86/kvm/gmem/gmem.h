@@ -12,6 +12,7 @@ extern const struct kvm_gmem_ops kvm_sw_gmem_ops;
 
 /* fault.c, reached only with private memory, a file or a poisoned page */
 int __kvm_gmem_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault);
+bool __kvm_gmem_judges_access(struct kvm *kvm);
 int __kvm_gmem_poisoned(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault);
 int __kvm_gmem_max_level(struct kvm *kvm, gfn_t gfn, int max_level);
 void __kvm_gmem_assert_fault(struct kvm_vcpu *vcpu,

@@ -30,6 +30,20 @@ static inline int kvm_gmem_faultin(struct kvm_vcpu *vcpu,
 }
 
 /**
+ * kvm_gmem_judges_access - must each fault find out what kind of memory it is to?
+ * @kvm: the VM
+ *
+ * Shortcuts would answer a fault before kvm_gmem_faultin() has asked.
+ *
+ * Context: Any.
+ * Return: true if the backend knows what the guest takes memory for.
+ */
+static inline bool kvm_gmem_judges_access(struct kvm *kvm)
+{
+	return kvm_has_private_mem(kvm) && __kvm_gmem_judges_access(kvm);
+}
+
+/**
  * kvm_gmem_poisoned - end a fault on a poisoned page of userspace_addr
  * @vcpu: the vCPU
  * @fault: the fault, for which SIGBUS was sent to the current task

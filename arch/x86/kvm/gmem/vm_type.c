@@ -94,15 +94,15 @@ static const struct kvm_gmem_ops *kvm_x86_gmem_ops(unsigned long type)
  */
 int kvm_x86_init_vm_type(struct kvm *kvm, unsigned long type)
 {
-	const struct kvm_gmem_ops *ops = kvm_x86_gmem_ops(type);
+	const struct kvm_gmem_ops *ops;
 
 	if (type == KVM_X86_DEFAULT_VM)
 		return 0;
 
 	/* The module parameter may have changed since the MMU sampled it. */
-	if (!ops || !is_tdp_mmu_enabled(kvm))
+	if (!is_tdp_mmu_enabled(kvm))
 		return -EINVAL;
 
-	kvm->private_mem.ops = ops;
-	return 0;
+	ops = kvm_x86_gmem_ops(type);
+	return ops ? kvm_gmem_set_ops(kvm, ops) : -EINVAL;
 }

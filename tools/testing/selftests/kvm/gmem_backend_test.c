@@ -17,10 +17,9 @@ static struct world make_backend(unsigned long flags, enum gmem_kind kind)
 {
 	struct world w;
 
+	gmem_begin_backend_case();
 	w.vm = gmem_vm_create(GMEM_TEST_VM + flags, 1, gmem_guest_server, &w.vcpu);
 	gmem_enable_map_gpa_range(w.vm);
-	gmem_stop_failures();
-	atexit(gmem_stop_failures);
 	ASSERT_EQ(gmem_owned_pages(), 0);
 
 	gmem_slot_add(&w.slot, w.vm, kind, SLOT, GMEM_BASE, PAGES * PG);
@@ -106,6 +105,7 @@ GMEM_TEST(types)
 	int kvm = open_kvm_dev_path_or_exit();
 	unsigned long type;
 
+	gmem_begin_backend_case();
 	for (type = GMEM_TEST_VM; type < GMEM_TEST_VM + GMEM_TEST_TYPES; type++)
 		ASSERT_OK(close(gmem_vm_open(type)));
 	ASSERT_ERRNO(ioctl(kvm, KVM_CREATE_VM, type), EINVAL);
@@ -417,6 +417,24 @@ GMEM_TEST(access_to_the_other_side)
 	gmem_cmd_fault(w.vcpu, GMEM_CMD_READ, gpa(8), 0, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 	ASSERT_EQ(finish_read(&w), 0);
 	assert_guest(&w, 1, SECRET);
+}
+
+/* There is no memory, but the guest takes it for private. */
+GMEM_TEST(access_to_a_device_as_memory)
+{
+	struct world w = make_backend(0, GMEM_SLOT_INPLACE);
+	const u64 device = gpa(PAGES);
+	int i;
+
+	virt_map(w.vm, device, device, 1);
+	/* The second access finds what the first one has left in the page tables. */
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(gmem_cmd(w.vcpu, GMEM_CMD_READ, device, 0).exit, GMEM_EXIT_OTHER);
+		ASSERT_EQ(w.vcpu->run->exit_reason, KVM_EXIT_MMIO);
+		ASSERT_EQ(finish_read(&w), 0);
+	}
+	gmem_fail_call(GMEM_FAIL_ACCESS, 1, 1);
+	gmem_cmd_fault(w.vcpu, GMEM_CMD_READ, device, 0, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 }
 
 /* What the kernel must not touch, the emulator cannot read. */

@@ -262,9 +262,9 @@ static void run_refusing_storm(unsigned long flags)
 {
 	struct storm s;
 
+	gmem_begin_backend_case();
 	make_storm(&s, GMEM_TEST_VM + flags);
 	s.refuses = true;
-	atexit(gmem_stop_failures);
 	gmem_fail_often(GMEM_FAIL_PREPARE, 5);
 	gmem_fail_often(GMEM_FAIL_PRIVATE, 5);
 	gmem_fail_often(GMEM_FAIL_SHARED, 5);

@@ -5,6 +5,11 @@
 #ifndef SELFTEST_KVM_GMEM_BACKEND_H
 #define SELFTEST_KVM_GMEM_BACKEND_H
 
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include <linux/kvm.h>
+
 #include "gmem_harness.h"
 #include "gmem_knob.h"
 
@@ -59,6 +64,41 @@ static inline void gmem_fail_often(const char *member, int percentage)
 	gmem_set_failure(member, "space", 0);
 	gmem_set_failure(member, "times", -1);
 	gmem_set_failure(member, "probability", percentage);
+}
+
+/* Kernel reports: a bad page, a warning */
+#define GMEM_TAINTS	(1L << 5 | 1L << 9)
+
+static long gmem_taints;
+
+static inline void gmem_check_taints(void)
+{
+	long now = gmem_read_number("/proc/sys/kernel/tainted", NULL);
+
+	if (~gmem_taints & now & GMEM_TAINTS) {
+		printf("the kernel has reported something, see its log\n");
+		_exit(KSFT_FAIL);
+	}
+}
+
+/*
+ * For the rest of the case: the kernel must not report anything.  Skips it on a
+ * kernel without the backend.
+ */
+static inline void gmem_begin_backend_case(void)
+{
+	int kvm = open("/dev/kvm", O_RDWR), vm = ioctl(kvm, KVM_CREATE_VM, GMEM_TEST_VM);
+
+	if (vm < 0 && errno == EINVAL)
+		gmem_skip("kernel without CONFIG_KVM_GMEM_TEST_BACKEND");
+	TEST_ASSERT(vm >= 0, "KVM_CREATE_VM: %s", strerror(errno));
+	close(vm);
+	close(kvm);
+
+	gmem_taints = gmem_read_number("/proc/sys/kernel/tainted", NULL);
+	gmem_stop_failures();
+	atexit(gmem_check_taints);
+	atexit(gmem_stop_failures);
 }
 
 /* Pages that guests own, of all VMs */
