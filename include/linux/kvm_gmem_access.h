@@ -58,7 +58,6 @@ int kvm_gmem_access(const struct kvm_memory_slot *slot, gfn_t gfn,
 		    kvm_gmem_op_t op, void *arg);
 int kvm_gmem_try_access(const struct kvm_memory_slot *slot, gfn_t gfn,
 			kvm_gmem_op_t op, void *arg);
-void kvm_gmem_drain_accesses(struct kvm *kvm);
 int kvm_gmem_read(const struct kvm_memory_slot *slot, gfn_t gfn, void *data,
 		  int offset, int len);
 int kvm_gmem_write(const struct kvm_memory_slot *slot, gfn_t gfn,

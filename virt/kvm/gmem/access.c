@@ -11,6 +11,8 @@
  *
  * Callers try userspace_addr first, which fails for gfns that a file backs, and
  * for private ones without a file.  Memslots without a binding are turned away.
+ *
+ * Owns no data.  Calls folio.c, for pages, and backend.c, which may forbid it.
  */
 
 #include <linux/highmem.h>
@@ -186,20 +188,6 @@ int kvm_gmem_try_access(const struct kvm_memory_slot *slot, gfn_t gfn,
 		r = kvm_gmem_access_locked(slot, gfn, op, arg);
 	read_unlock(&kvm->private_mem.access_lock);
 	return r == -ENOENT ? -EFAULT : r;
-}
-
-/**
- * kvm_gmem_drain_accesses - wait for KVM's accesses that have begun
- * @kvm: the VM
- *
- * Before pages are freed: call it inside the invalidation that precedes it.
- *
- * Context: Any, below access_lock; spins.
- */
-void kvm_gmem_drain_accesses(struct kvm *kvm)
-{
-	write_lock(&kvm->private_mem.access_lock);
-	write_unlock(&kvm->private_mem.access_lock);
 }
 
 /*

@@ -15,6 +15,7 @@
 
 #include "gmem.h"
 #include "owner.h"
+#include "pin.h"
 
 static bool kvm_gmem_ops_fit(const struct kvm_gmem_ops *ops)
 {
@@ -46,6 +47,60 @@ static struct page *kvm_gmem_gfn_page(const struct kvm_memory_slot *slot,
 				      gfn_t gfn, struct folio *folio)
 {
 	return folio_file_page(folio, kvm_gmem_gfn_to_index(slot->gmem, gfn));
+}
+
+/**
+ * kvm_gmem_kernel_may_access - does the backend let the kernel touch private pages?
+ * @kvm: the VM
+ *
+ * Context: Any.
+ * Return: true if so, also if the VM has no private memory.
+ */
+bool kvm_gmem_kernel_may_access(struct kvm *kvm)
+{
+	const struct kvm_gmem_ops *ops = kvm->private_mem.ops;
+
+	return !ops || ops->kernel_access == KVM_GMEM_ACCESS_DIRECT;
+}
+
+/**
+ * kvm_gmem_check_page - may the kernel touch the file's page of a gfn?
+ * @slot: memslot that contains @gfn, bound to a file that backs @gfn
+ * @gfn: guest frame number
+ * @is_private: attribute of @gfn
+ *
+ * The page decides: an offset can be private although its gfn is shared, if it was
+ * bound there.
+ *
+ * Context: slots_lock or kvm->srcu; access_lock, unless the caller notices
+ * invalidations of @gfn; may be atomic.
+ * Return: 0, or
+ *
+ * * -EFAULT if the page is private and the backend keeps the kernel away, or if
+ *   the file has been closed
+ * * -ENOENT if the page is becoming private: ask again after the conversion
+ */
+int kvm_gmem_check_page(const struct kvm_memory_slot *slot, gfn_t gfn,
+			bool is_private)
+{
+	struct kvm_gmem *gmem = READ_ONCE(slot->gmem->gmem);
+	pgoff_t index = kvm_gmem_gfn_to_index(slot->gmem, gfn);
+
+	if (kvm_gmem_kernel_may_access(slot->gmem->kvm))
+		return 0;
+	if (is_private || !gmem)
+		return -EFAULT;
+	/*
+	 * Offsets become shared before gfns and private after them.  Pairs with the
+	 * stores of kvm_attr_map_commit(), which release what came before.
+	 */
+	smp_rmb();
+	if (index >= READ_ONCE(gmem->fence_start) &&
+	    index < READ_ONCE(gmem->fence_end))
+		return -ENOENT;
+
+	return kvm_attr_map_get(&gmem->state, index) &
+	       KVM_MEMORY_ATTRIBUTE_PRIVATE ? -EFAULT : 0;
 }
 
 /**

@@ -18,6 +18,7 @@
 #include <linux/debugfs.h>
 #include <linux/fault-inject.h>
 #include <linux/highmem.h>
+#include <linux/jhash.h>
 #include <linux/mm.h>
 #include <linux/panic.h>
 #include <linux/slab.h>
@@ -38,17 +39,25 @@
  * struct kvm_gmem_test_page - a page that a guest owns
  * @kvm: the guest
  * @gfn: where it uses the page
+ * @unused: the guest has not used the page since a conversion made it private, and
+ *	the kernel must not touch it
+ * @sum: what was in the page then
  * @rcu: for kvm_gmem_test_is_ready(), which takes no lock
  */
 struct kvm_gmem_test_page {
 	const struct kvm *kvm;
 	gfn_t gfn;
+	bool unused;
+	u32 sum;
 	struct rcu_head rcu;
 };
 
 /* By pfn */
 static DEFINE_XARRAY(kvm_gmem_test_pages);
 static atomic_t kvm_gmem_test_owned;
+
+/* Guards the sums of all pages */
+static DEFINE_SPINLOCK(kvm_gmem_test_lock);
 
 static DECLARE_FAULT_ATTR(kvm_gmem_test_fail_access);
 static DECLARE_FAULT_ATTR(kvm_gmem_test_fail_prepare);
@@ -62,6 +71,15 @@ static void kvm_gmem_test_scramble(kvm_pfn_t pfn, int value)
 
 	memset(va, value, PAGE_SIZE);
 	kunmap_local(va);
+}
+
+static u32 kvm_gmem_test_sum(kvm_pfn_t pfn)
+{
+	void *va = kmap_local_page(pfn_to_page(pfn));
+	u32 sum = jhash2(va, PAGE_SIZE / sizeof(u32), 0);
+
+	kunmap_local(va);
+	return sum;
 }
 
 static struct kvm_gmem_test_page *kvm_gmem_test_find(kvm_pfn_t pfn)
@@ -116,6 +134,29 @@ static bool kvm_gmem_test_access_is_private(struct kvm_vcpu *vcpu, gfn_t gfn,
 	       should_fail(&kvm_gmem_test_fail_access, 1);
 }
 
+/*
+ * The guest is about to use a page for the first time.
+ */
+static void kvm_gmem_test_check_sum(struct kvm_gmem_test_page *page, kvm_pfn_t pfn)
+{
+	spin_lock(&kvm_gmem_test_lock);
+	/* A write of the kernel has come between make_private() and this. */
+	WARN_ON(page->unused && page->sum != kvm_gmem_test_sum(pfn));
+	page->unused = false;
+	spin_unlock(&kvm_gmem_test_lock);
+}
+
+static void kvm_gmem_test_note_sum(struct kvm *kvm, kvm_pfn_t pfn)
+{
+	struct kvm_gmem_test_page *page = kvm_gmem_test_find(pfn);
+
+	if (kvm_gmem_kernel_may_access(kvm))
+		return;
+
+	page->sum = kvm_gmem_test_sum(pfn);
+	page->unused = true;
+}
+
 static bool kvm_gmem_test_is_ready(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn)
 {
 	struct kvm_gmem_test_page *page;
@@ -126,6 +167,9 @@ static bool kvm_gmem_test_is_ready(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn)
 	/* Files belong to one VM. */
 	WARN_ON(page && page->kvm != kvm);
 	ready = page && READ_ONCE(page->gfn) == gfn;
+	/* Where the kernel may access pages, any lock may be held here. */
+	if (ready && !kvm_gmem_kernel_may_access(kvm))
+		kvm_gmem_test_check_sum(page, pfn);
 	rcu_read_unlock();
 
 	return ready;
@@ -188,6 +232,7 @@ static int kvm_gmem_test_make_private(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn,
 			kvm_gmem_test_take_pages(pfn, i);
 			return r;
 		}
+		kvm_gmem_test_note_sum(kvm, pfn + i);
 	}
 
 	return 0;

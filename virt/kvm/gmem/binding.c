@@ -9,6 +9,9 @@
  * In a VM with private memory, a memslot without a file is like one whose file
  * has been closed: it has a binding, so that whoever looks for a page asks for
  * the attributes first.
+ *
+ * Owns struct kvm_gmem_binding and the tree of them in a file.  Calls file.c to
+ * learn what a descriptor is, convert.c before a binding appears, and past.c.
  */
 
 #include <linux/file.h>

@@ -25,11 +25,13 @@
  * and ends for a fatal signal before the point of no return.  So do those over
  * memslots, of which there are 32767 at most, without looking at signals, and the
  * MMU when it removes the guest's mappings.
+ *
+ * Owns struct kvm_conversion, and nothing that lasts.  Calls ranges.c, invalidate.c,
+ * switch.c, sanitize.c and count.c, none of which calls it.
  */
 
 #include <linux/gmem_fs.h>
 #include <linux/mm.h>
-#include <linux/pagevec.h>
 #include <linux/sched/signal.h>
 #include <trace/events/kvm_gmem.h>
 
@@ -41,18 +43,6 @@
 
 /* How often to look again for the references of a page to go away. */
 #define KVM_CONVERT_RETRIES	8
-
-/**
- * kvm_convert_check_signal - reschedule, and ask whether to give up
- *
- * Context: before the point of no return; may sleep.
- * Return: 0, or -EINTR if a fatal signal is pending.
- */
-int kvm_convert_check_signal(void)
-{
-	cond_resched();
-	return fatal_signal_pending(current) ? -EINTR : 0;
-}
 
 static int kvm_convert_lock_files(struct kvm_conversion *conv)
 {
@@ -157,44 +147,6 @@ static int kvm_convert_begin(struct kvm_conversion *conv)
 		kvm_invalidate_range(&conv->inv, conv->gfns[i].start,
 				     conv->gfns[i].end);
 		r = kvm_convert_check_signal();
-	}
-
-	return r;
-}
-
-/**
- * kvm_convert_folios - call a function for each folio that changes sides
- * @conv: the conversion; its error_index says where the function failed
- * @part: the part, which counts the pages
- * @start: first offset in pages of a run whose state changes
- * @end: one past the last offset
- * @fn: called with a reference; ends the walk unless it returns 0
- *
- * Context: the file's invalidate_lock held for write; may sleep.
- * Return: 0, or what @fn returned.
- */
-int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_convert_part *part,
-		       pgoff_t start, pgoff_t end, kvm_convert_folio_fn_t fn)
-{
-	struct address_space *mapping = part->gmem->mapping;
-	struct folio_batch fbatch;
-	pgoff_t pos = start;
-	unsigned int i;
-	int r = 0;
-
-	lockdep_assert_held_write(&mapping->invalidate_lock);
-
-	folio_batch_init(&fbatch);
-	while (!r && filemap_get_folios(mapping, &pos, end - 1, &fbatch)) {
-		for (i = 0; !r && i < folio_batch_count(&fbatch); i++) {
-			part->nr_moved += folio_nr_pages(fbatch.folios[i]);
-			r = fn(conv, part, fbatch.folios[i]);
-			if (r)
-				conv->error_index = max(start,
-							fbatch.folios[i]->index);
-		}
-		folio_batch_release(&fbatch);
-		cond_resched();
 	}
 
 	return r;

@@ -62,11 +62,6 @@ typedef int (*kvm_convert_folio_fn_t)(struct kvm_conversion *conv,
 				      const struct kvm_convert_part *part,
 				      struct folio *folio);
 
-/* convert.c */
-int kvm_convert_check_signal(void);
-int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_convert_part *part,
-		       pgoff_t start, pgoff_t end, kvm_convert_folio_fn_t fn);
-
 /* switch.c */
 void kvm_convert_raise_fence(struct kvm_conversion *conv);
 void kvm_convert_lower_fence(struct kvm_conversion *conv);
@@ -79,7 +74,10 @@ bool kvm_convert_take_back(struct kvm_conversion *conv,
 void kvm_convert_sanitize(struct kvm_conversion *conv);
 void kvm_convert_forget(struct kvm_conversion *conv);
 
-/* ranges.c */
+/* ranges.c, which calls none of the others */
+int kvm_convert_check_signal(void);
+int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_convert_part *part,
+		       pgoff_t start, pgoff_t end, kvm_convert_folio_fn_t fn);
 int kvm_convert_collect_gfns(struct kvm_conversion *conv, gfn_t start,
 			     gfn_t end);
 int kvm_convert_collect_file(struct kvm_conversion *conv, struct kvm_gmem *gmem,

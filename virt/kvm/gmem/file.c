@@ -4,6 +4,10 @@
  *
  * A file belongs to one VM, pins it, and is bound to memslots of that VM.  Its
  * size is constant.
+ *
+ * Owns struct kvm_gmem.  Calls whoever does what an operation is about: folio.c to
+ * allocate, reclaim.c to punch and close, convert.c to convert, mmap.c, count.c.  Of
+ * those, nobody calls back.
  */
 
 #include <linux/file.h>

@@ -6,6 +6,9 @@
  * zaps the guest's mappings first, inside an MMU invalidation, and every way to
  * do so behind KVM's back is closed: folios are dirty for ever, unevictable,
  * and refuse to migrate.
+ *
+ * Owns the page cache of a file.  Calls backend.c and count.c, and reclaim.c if a
+ * page is poisoned; knows nothing of conversions.
  */
 
 #include <linux/gmem_kcore.h>

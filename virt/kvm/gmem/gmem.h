@@ -120,10 +120,10 @@ int kvm_gmem_fault_in_gfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 void kvm_gmem_clear_folio(struct folio *folio);
 
 /* pin.c */
-bool kvm_gmem_kernel_may_access(struct kvm *kvm);
 bool kvm_gmem_has_unexpected_refs(struct kvm *kvm, struct folio *folio);
 
 /* backend.c */
+bool kvm_gmem_kernel_may_access(struct kvm *kvm);
 bool kvm_gmem_is_ready(const struct kvm_memory_slot *slot, gfn_t gfn,
 		       struct folio *folio);
 int kvm_gmem_prepare(const struct kvm_memory_slot *slot, gfn_t gfn,
@@ -181,6 +181,7 @@ void kvm_invalidate_add(struct kvm_invalidation *inv, gfn_t start, gfn_t end);
 void kvm_invalidate_begin(struct kvm_invalidation *inv);
 void kvm_invalidate_range(struct kvm_invalidation *inv, gfn_t start, gfn_t end);
 void kvm_invalidate_end(struct kvm_invalidation *inv);
+void kvm_gmem_drain_accesses(struct kvm *kvm);
 
 /* attributes.c */
 bool kvm_gmem_range_valid(u64 address, u64 size);

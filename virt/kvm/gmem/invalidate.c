@@ -163,3 +163,17 @@ void kvm_invalidate_end(struct kvm_invalidation *inv)
 	kvm_mmu_invalidate_end(kvm, inv->hva_start, inv->hva_end);
 	KVM_MMU_UNLOCK(kvm);
 }
+
+/**
+ * kvm_gmem_drain_accesses - wait for KVM's accesses that have begun
+ * @kvm: the VM
+ *
+ * Before pages are freed: call it inside the invalidation that precedes it.
+ *
+ * Context: Any, below access_lock; spins.
+ */
+void kvm_gmem_drain_accesses(struct kvm *kvm)
+{
+	write_lock(&kvm->private_mem.access_lock);
+	write_unlock(&kvm->private_mem.access_lock);
+}

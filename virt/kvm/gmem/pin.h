@@ -2,7 +2,7 @@
 #ifndef __KVM_GMEM_PIN_H
 #define __KVM_GMEM_PIN_H
 
-/* Internal to access.c and pin.c. */
+/* Internal to access.c, backend.c and pin.c. */
 
 #include "gmem.h"
 
@@ -16,7 +16,7 @@ static inline bool kvm_slot_is_readonly(const struct kvm_memory_slot *slot)
 	return slot && slot->flags & KVM_MEM_READONLY;
 }
 
-/* pin.c */
+/* backend.c */
 int kvm_gmem_check_page(const struct kvm_memory_slot *slot, gfn_t gfn,
 			bool is_private);
 

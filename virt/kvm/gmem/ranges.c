@@ -1,12 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What a conversion covers: from a range of gfns or offsets to the gfns and the
- * parts of MMAP files that change together.
+ * parts of MMAP files that change together, and how to walk over them.
  */
 
 #include <linux/mm.h>
+#include <linux/pagevec.h>
+#include <linux/sched/signal.h>
 
 #include "convert.h"
+
+/**
+ * kvm_convert_check_signal - reschedule, and ask whether to give up
+ *
+ * Context: before the point of no return; may sleep.
+ * Return: 0, or -EINTR if a fatal signal is pending.
+ */
+int kvm_convert_check_signal(void)
+{
+	cond_resched();
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
 
 static int kvm_convert_alloc(struct kvm_conversion *conv, unsigned int nr_gfns,
 			     unsigned int nr_parts)
@@ -245,6 +259,44 @@ int kvm_convert_collect_binding(struct kvm_conversion *conv,
 	}
 
 	return 0;
+}
+
+/**
+ * kvm_convert_folios - call a function for each folio that changes sides
+ * @conv: the conversion; its error_index says where the function failed
+ * @part: the part, which counts the pages
+ * @start: first offset in pages of a run whose state changes
+ * @end: one past the last offset
+ * @fn: called with a reference; ends the walk unless it returns 0
+ *
+ * Context: the file's invalidate_lock held for write; may sleep.
+ * Return: 0, or what @fn returned.
+ */
+int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_convert_part *part,
+		       pgoff_t start, pgoff_t end, kvm_convert_folio_fn_t fn)
+{
+	struct address_space *mapping = part->gmem->mapping;
+	struct folio_batch fbatch;
+	pgoff_t pos = start;
+	unsigned int i;
+	int r = 0;
+
+	lockdep_assert_held_write(&mapping->invalidate_lock);
+
+	folio_batch_init(&fbatch);
+	while (!r && filemap_get_folios(mapping, &pos, end - 1, &fbatch)) {
+		for (i = 0; !r && i < folio_batch_count(&fbatch); i++) {
+			part->nr_moved += folio_nr_pages(fbatch.folios[i]);
+			r = fn(conv, part, fbatch.folios[i]);
+			if (r)
+				conv->error_index = max(start,
+							fbatch.folios[i]->index);
+		}
+		folio_batch_release(&fbatch);
+		cond_resched();
+	}
+
+	return r;
 }
 
 /**

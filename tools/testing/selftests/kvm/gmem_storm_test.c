@@ -276,6 +276,66 @@ static void run_refusing_storm(unsigned long flags)
 	ASSERT_EQ(gmem_owned_pages(), 0);
 }
 
+/* A device that the emulator copies from: other bytes each time */
+static void serve_device(struct kvm_run *run, u8 value)
+{
+	ASSERT_EQ(run->exit_reason, KVM_EXIT_IO);
+	ASSERT_EQ(run->io.port, GMEM_GUEST_STRING);
+	memset((u8 *)run + run->io.data_offset, value, run->io.size * run->io.count);
+}
+
+static void *read_device(void *arg)
+{
+	struct storm *s = arg;
+	struct kvm_regs ready;
+	struct gmem_run run;
+	u8 value = 0;
+
+	gmem_server_start(s->vcpus[0]);
+	vcpu_regs_get(s->vcpus[0], &ready);
+	while (!is_over(s)) {
+		run = gmem_cmd(s->vcpus[0], GMEM_CMD_INS, gpa(0), 4);
+		while (run.exit == GMEM_EXIT_OTHER) {
+			serve_device(s->vcpus[0]->run, ++value);
+			run = gmem_run(s->vcpus[0]);
+		}
+		if (run.exit == GMEM_EXIT_SYNC)
+			continue;
+		ASSERT_EQ(run.exit, GMEM_EXIT_FAULT);
+		vcpu_regs_set(s->vcpus[0], &ready);
+		gmem_run_to_sync(s->vcpus[0], GMEM_STAGE_READY);
+	}
+	return NULL;
+}
+
+/*
+ * KVM writes into a page for the guest until the page begins to become private, and
+ * not after that: the backend compares when the page is used again.
+ */
+GMEM_TEST_TIMEOUT(emulation_keeps_away_from_what_becomes_private, 120)
+{
+	struct kvm_pre_fault_memory range;
+	struct storm s = {};
+	pthread_t thread;
+	int i;
+
+	gmem_begin_backend_case();
+	s.vm = gmem_vm_create(GMEM_TEST_VM + GMEM_TEST_NO_ACCESS, 2, gmem_guest_server,
+			      s.vcpus);
+	gmem_slot_add(&s.slot, s.vm, GMEM_SLOT_INPLACE, SLOT, GMEM_BASE, PAGES * PG);
+	gmem_slot_add(&s.stop, s.vm, GMEM_SLOT_PLAIN, SLOT + 1, STOP, PG);
+	gmem_allocate(s.slot.fd, 0, PAGES * PG);
+	TEST_ASSERT(!pthread_create(&thread, NULL, read_device, &s), "pthread_create()");
+	for (i = 0; i < ROUNDS; i++) {
+		range = (struct kvm_pre_fault_memory) { .gpa = gpa(0), .size = PG };
+		gmem_set_attrs(s.vm->fd, gpa(0), PAGES * PG, GMEM_PRIVATE);
+		ASSERT_OK(ioctl(s.vcpus[1]->fd, KVM_PRE_FAULT_MEMORY, &range));
+		gmem_set_attrs(s.vm->fd, gpa(0), PAGES * PG, GMEM_SHARED);
+	}
+	WRITE_ONCE(*s.stop.hva, 1);
+	pthread_join(thread, NULL);
+}
+
 GMEM_TEST_TIMEOUT(refusals_of_a_reversible_backend, 300)
 {
 	run_refusing_storm(0);
