@@ -171,7 +171,7 @@ static int kvm_convert_isolate_folio(struct kvm_conversion *conv,
 	folio_unlock(folio);
 
 	/* Nobody gets at the contents of a poisoned page any more. */
-	if (folio_test_hwpoison(folio))
+	if (kvm_gmem_page_is_broken(folio, &folio->page))
 		return 0;
 
 	for (i = 0; kvm_gmem_has_unexpected_refs(conv->kvm, folio); i++) {

@@ -62,7 +62,7 @@ static unsigned long kvm_gmem_nr_poisoned(struct folio *folio)
 	long i;
 
 	for (i = 0; i < folio_nr_pages(folio); i++)
-		nr += PageHWPoison(folio_page(folio, i));
+		nr += kvm_gmem_page_is_broken(folio, folio_page(folio, i));
 
 	return nr;
 }

@@ -42,7 +42,7 @@ void kvm_gmem_clear_folio(struct folio *folio)
 	long i;
 
 	for (i = 0; i < folio_nr_pages(folio); i++) {
-		if (!PageHWPoison(folio_page(folio, i)))
+		if (!kvm_gmem_page_is_broken(folio, folio_page(folio, i)))
 			clear_highpage(folio_page(folio, i));
 	}
 }
@@ -396,6 +396,8 @@ static int kvm_gmem_error_remove_page(struct address_space *mapping,
 				      struct page *page)
 {
 	trace_kvm_gmem_poison(page_index(page), page_to_pfn(page));
+
+	folio_set_error(page_folio(page));
 
 	/* The file lives as long as it has folios, and this one is locked. */
 	kvm_gmem_count_poison(mapping->private_data);

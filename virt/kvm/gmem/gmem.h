@@ -96,6 +96,16 @@ static inline pgoff_t kvm_gmem_gfn_to_index(const struct kvm_gmem_binding *bindi
 	return binding->node.start + (gfn - binding->base_gfn);
 }
 
+/*
+ * Is a page of a folio out of use because of an error?  PG_hwpoison alone does not
+ * say so: memory_failure() sets it first and may take it back, as for a filter of
+ * those who test with it.  error_remove_page() comes last and adds PG_error.
+ */
+static inline bool kvm_gmem_page_is_broken(struct folio *folio, struct page *page)
+{
+	return PageHWPoison(page) && folio_test_error(folio);
+}
+
 static inline bool kvm_gmem_is_mmap(const struct kvm_gmem *gmem)
 {
 	return gmem->flags & GUEST_MEMFD_FLAG_MMAP;

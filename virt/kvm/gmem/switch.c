@@ -95,7 +95,7 @@ static gfn_t kvm_convert_folio_gfn(const struct kvm_convert_part *part,
 static bool kvm_convert_can_give(const struct kvm_convert_part *part,
 				 struct folio *folio)
 {
-	return part->binding && !folio_test_hwpoison(folio);
+	return part->binding && !kvm_gmem_page_is_broken(folio, &folio->page);
 }
 
 static int kvm_convert_make_private(struct kvm_conversion *conv,

@@ -31,6 +31,13 @@ struct pattern {
 static struct pattern secret = { { 0x8e1fd0c46b7a2935, 0x31c5f2908ad7e64b } };
 static struct pattern control = { { 0x5d90ab17e3f84c62, 0xc27b6e0d9f1a8354 } };
 
+/* Who breaks a page that is not broken */
+struct in_vain {
+	u8 *addr;
+	unsigned int tries;
+	bool stop;
+};
+
 static u8 pattern_byte(const struct pattern *p, unsigned int i)
 {
 	return ~((const u8 *)p->inverse)[i];
@@ -362,6 +369,52 @@ GMEM_TEST(ksm)
 	convert_offered(&w, TARGET, 1);
 	assert_host(&w, TARGET, SECRET);
 	ASSERT_EQ(gmem_physical_address(host(&w, TARGET)), phys);
+}
+
+/* Errors that a filter takes back again, as soon as memory_failure() looks at it */
+static void *poison_in_vain(void *arg)
+{
+	struct in_vain *v = arg;
+
+	while (!READ_ONCE(v->stop)) {
+		madvise(v->addr, PG, MADV_HWPOISON);
+		v->tries++;
+	}
+	return NULL;
+}
+
+static void restore_filter(void)
+{
+	gmem_write_knob(HWPOISON "corrupt-filter-enable", "0");
+	gmem_write_knob("/proc/sys/kernel/printk", "7");
+}
+
+/* A page for which there is a reference does not become private meanwhile. */
+GMEM_TEST(errors_that_do_not_last)
+{
+	struct world w = make_world(GMEM_SLOT_INPLACE);
+	struct in_vain v = { .addr = host(&w, TARGET) };
+	pthread_t thread;
+	int fds[2], i;
+
+	if (access(HWPOISON "corrupt-filter-enable", F_OK))
+		gmem_skip("kernel without CONFIG_HWPOISON_INJECT, or no debugfs");
+	atexit(restore_filter);
+	/* Each attempt is worth a message of the kernel, but no warning. */
+	TEST_ASSERT(gmem_write_knob("/proc/sys/kernel/printk", "5") &&
+		    gmem_write_knob(HWPOISON "corrupt-filter-flags-mask", "1") &&
+		    gmem_write_knob(HWPOISON "corrupt-filter-flags-value", "2") &&
+		    gmem_write_knob(HWPOISON "corrupt-filter-enable", "1"), "%s",
+		    strerror(errno));
+	memset(v.addr, SECRET, PG);
+	pin(v.addr, fds);
+	TEST_ASSERT(!pthread_create(&thread, NULL, poison_in_vain, &v), "pthread_create()");
+	for (i = 0; i < 300 || READ_ONCE(v.tries) < 300; i++)
+		ASSERT_ERRNO(convert(&w, TARGET, 1, GMEM_PRIVATE), EAGAIN);
+	WRITE_ONCE(v.stop, true);
+	pthread_join(thread, NULL);
+	assert_host(&w, TARGET, SECRET);
+	unpin(fds, SECRET);
 }
 
 GMEM_HARNESS_MAIN
