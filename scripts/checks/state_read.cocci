@@ -3,7 +3,8 @@
 //       kvm_mem_is_private().  All other reads of attributes and of the state
 //       of offsets are in functions that assert slots_lock, mmu_lock or the
 //       file's invalidate_lock: without them the answer is stale at once, and
-//       several answers do not belong together.
+//       several answers do not belong together.  KVM's own accesses have a door
+//       of their own, kvm_gmem_check_page(), which says what it relies on.
 // Invariants: I1, I3
 // Files: virt/kvm/ arch/x86/kvm/ include/linux/kvm_gmem.h !virt/kvm/gmem/attr_map.c
 virtual report
@@ -39,9 +40,19 @@ kvm_attr_map_get(...)@p
 ...+>
 }
 
+@access_door@
+position p;
+@@
+kvm_gmem_check_page(...)
+{
+<+...
+kvm_attr_map_get(...)@p
+...+>
+}
+
 @r@
 identifier read = { kvm_attr_map_get, kvm_attr_map_range_has, kvm_attr_map_run_end };
-position p != { asserted.p, door.p };
+position p != { asserted.p, door.p, access_door.p };
 @@
 * read(...)@p
 

@@ -297,35 +297,38 @@ static int kvm_gmem_test_reclaim_destructive(kvm_pfn_t pfn, unsigned long nr)
 	return r;
 }
 
-#define KVM_GMEM_TEST_REVERSIBLE_OPS					\
-	.access_is_private = kvm_gmem_test_access_is_private,		\
-	.is_ready = kvm_gmem_test_is_ready,				\
-	.prepare = kvm_gmem_test_prepare,				\
-	.make_private = kvm_gmem_test_make_private,			\
-	.make_shared = kvm_gmem_test_make_shared,			\
-	.reclaim = kvm_gmem_test_reclaim,				\
-	.take_request = kvm_gmem_take_request
-
-#define KVM_GMEM_TEST_DESTRUCTIVE_OPS					\
-	.access_is_private = kvm_gmem_test_access_is_private,		\
-	.is_ready = kvm_gmem_test_is_ready,				\
-	.prepare = kvm_gmem_test_prepare_destructive,			\
-	.reclaim = kvm_gmem_test_reclaim_destructive
-
 /* By the mask in the VM's type */
 static const struct kvm_gmem_ops kvm_gmem_test_backends[] = {
 	{
 		.kernel_access = KVM_GMEM_ACCESS_DIRECT,
-		KVM_GMEM_TEST_REVERSIBLE_OPS,
+		.access_is_private = kvm_gmem_test_access_is_private,
+		.is_ready = kvm_gmem_test_is_ready,
+		.prepare = kvm_gmem_test_prepare,
+		.make_private = kvm_gmem_test_make_private,
+		.make_shared = kvm_gmem_test_make_shared,
+		.reclaim = kvm_gmem_test_reclaim,
+		.take_request = kvm_gmem_take_request,
 	}, {
 		.kernel_access = KVM_GMEM_ACCESS_DIRECT,
-		KVM_GMEM_TEST_DESTRUCTIVE_OPS,
+		.access_is_private = kvm_gmem_test_access_is_private,
+		.is_ready = kvm_gmem_test_is_ready,
+		.prepare = kvm_gmem_test_prepare_destructive,
+		.reclaim = kvm_gmem_test_reclaim_destructive,
 	}, {
 		.kernel_access = KVM_GMEM_ACCESS_NEVER,
-		KVM_GMEM_TEST_REVERSIBLE_OPS,
+		.access_is_private = kvm_gmem_test_access_is_private,
+		.is_ready = kvm_gmem_test_is_ready,
+		.prepare = kvm_gmem_test_prepare,
+		.make_private = kvm_gmem_test_make_private,
+		.make_shared = kvm_gmem_test_make_shared,
+		.reclaim = kvm_gmem_test_reclaim,
+		.take_request = kvm_gmem_take_request,
 	}, {
 		.kernel_access = KVM_GMEM_ACCESS_NEVER,
-		KVM_GMEM_TEST_DESTRUCTIVE_OPS,
+		.access_is_private = kvm_gmem_test_access_is_private,
+		.is_ready = kvm_gmem_test_is_ready,
+		.prepare = kvm_gmem_test_prepare_destructive,
+		.reclaim = kvm_gmem_test_reclaim_destructive,
 	},
 };
 

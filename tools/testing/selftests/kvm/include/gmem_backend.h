@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
+#include <linux/bits.h>
 #include <linux/kvm.h>
 
 #include "gmem_harness.h"
@@ -67,7 +68,7 @@ static inline void gmem_fail_often(const char *member, int percentage)
 }
 
 /* Kernel reports: a bad page, a warning */
-#define GMEM_TAINTS	(1L << 5 | 1L << 9)
+#define GMEM_TAINTS	(BIT(5) | BIT(9))
 
 static long gmem_taints;
 
