@@ -43,7 +43,7 @@ void gmem_quarantine_folio(struct folio *folio)
 	pr_err_ratelimited("guest_memfd: %ld pages at pfn 0x%lx were not given back and are out of use\n",
 			   folio_nr_pages(folio), folio_pfn(folio));
 
-	/* The reference that nobody drops. */
+	/* This reference is never dropped. */
 	folio_get(folio);
 
 	/* If it is poisoned, that has been done. */

@@ -43,10 +43,12 @@ int kvm_gmem_set_ops(struct kvm *kvm, const struct kvm_gmem_ops *ops)
 	return 0;
 }
 
-static struct page *kvm_gmem_gfn_page(const struct kvm_memory_slot *slot,
-				      gfn_t gfn, struct folio *folio)
+static kvm_pfn_t kvm_gmem_gfn_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
+				  struct folio *folio)
 {
-	return folio_file_page(folio, kvm_gmem_gfn_to_index(slot->gmem, gfn));
+	pgoff_t index = kvm_gmem_gfn_to_index(slot->gmem, gfn);
+
+	return page_to_pfn(folio_file_page(folio, index));
 }
 
 /**
@@ -122,8 +124,7 @@ bool kvm_gmem_is_ready(const struct kvm_memory_slot *slot, gfn_t gfn,
 		return true;
 
 	return kvm_gmem_is_held(folio) &&
-	       ops->is_ready(kvm, gfn,
-			     page_to_pfn(kvm_gmem_gfn_page(slot, gfn, folio)));
+	       ops->is_ready(kvm, gfn, kvm_gmem_gfn_pfn(slot, gfn, folio));
 }
 
 /**
@@ -147,9 +148,7 @@ int kvm_gmem_prepare(const struct kvm_memory_slot *slot, gfn_t gfn,
 		return 0;
 
 	r = kvm->private_mem.ops->prepare(kvm, gfn,
-					  page_to_pfn(kvm_gmem_gfn_page(slot, gfn,
-									folio)),
-					  1);
+					  kvm_gmem_gfn_pfn(slot, gfn, folio), 1);
 	if (!r)
 		kvm_gmem_set_held(folio);
 	return r;

@@ -215,7 +215,7 @@ static int kvm_convert_isolate(struct kvm_conversion *conv)
 	unsigned int i;
 	int r;
 
-	if (!(conv->attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE))
+	if (!kvm_convert_to_private(conv))
 		return 0;
 
 	for (i = 0; i < conv->nr_parts; i++) {
@@ -235,8 +235,7 @@ static void kvm_convert_commit_part(const struct kvm_conversion *conv,
 	kvm_attr_map_commit(&part->gmem->state, part->start, part->end,
 			    conv->attrs);
 	kvm_gmem_count_private(part->gmem,
-			       conv->attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE ?
-			       nr : -nr);
+			       kvm_convert_to_private(conv) ? nr : -nr);
 }
 
 static void kvm_convert_commit_parts(struct kvm_conversion *conv)
@@ -255,10 +254,9 @@ static void kvm_convert_commit_parts(struct kvm_conversion *conv)
  */
 static void kvm_convert_commit(struct kvm_conversion *conv)
 {
-	bool to_private = conv->attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE;
 	unsigned int i;
 
-	if (!to_private)
+	if (!kvm_convert_to_private(conv))
 		kvm_convert_commit_parts(conv);
 
 	for (i = 0; i < conv->nr_gfns; i++) {
@@ -271,7 +269,7 @@ static void kvm_convert_commit(struct kvm_conversion *conv)
 	/* No access of KVM relies on the old attributes from here on. */
 	kvm_gmem_drain_accesses(conv->kvm);
 
-	if (to_private)
+	if (kvm_convert_to_private(conv))
 		kvm_convert_commit_parts(conv);
 }
 

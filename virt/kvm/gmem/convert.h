@@ -58,6 +58,11 @@ struct kvm_conversion {
 	pgoff_t error_index;
 };
 
+static inline bool kvm_convert_to_private(const struct kvm_conversion *conv)
+{
+	return conv->attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE;
+}
+
 typedef int (*kvm_convert_folio_fn_t)(struct kvm_conversion *conv,
 				      const struct kvm_convert_part *part,
 				      struct folio *folio);

@@ -67,6 +67,12 @@ static unsigned long kvm_gmem_nr_poisoned(struct folio *folio)
 	return nr;
 }
 
+static void kvm_gmem_add_leaked(struct kvm_gmem *gmem, unsigned long nr)
+{
+	gmem->nr_leaked += nr;
+	atomic64_add(nr, &gmem->kvm->stat.generic.gmem_leaked_pages);
+}
+
 /**
  * kvm_gmem_count_quarantine - count a folio that the backend does not give back
  * @gmem: the file
@@ -79,10 +85,8 @@ static unsigned long kvm_gmem_nr_poisoned(struct folio *folio)
  */
 void kvm_gmem_count_quarantine(struct kvm_gmem *gmem, struct folio *folio)
 {
-	unsigned long nr = folio_nr_pages(folio) - kvm_gmem_nr_poisoned(folio);
-
-	gmem->nr_leaked += nr;
-	atomic64_add(nr, &gmem->kvm->stat.generic.gmem_leaked_pages);
+	kvm_gmem_add_leaked(gmem, folio_nr_pages(folio) -
+				  kvm_gmem_nr_poisoned(folio));
 }
 
 /**
@@ -114,8 +118,7 @@ void kvm_gmem_count_leaks(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end)
 		cond_resched();
 	}
 
-	gmem->nr_leaked += nr;
-	atomic64_add(nr, &gmem->kvm->stat.generic.gmem_leaked_pages);
+	kvm_gmem_add_leaked(gmem, nr);
 }
 
 static void kvm_gmem_truncate_run(struct kvm_gmem *gmem, pgoff_t start,

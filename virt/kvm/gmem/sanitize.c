@@ -121,7 +121,7 @@ void kvm_convert_sanitize(struct kvm_conversion *conv)
 {
 	unsigned int i;
 
-	if (conv->attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE)
+	if (kvm_convert_to_private(conv))
 		return;
 
 	for (i = 0; i < conv->nr_parts; i++)
@@ -157,7 +157,7 @@ void kvm_convert_forget(struct kvm_conversion *conv)
 
 	for (i = 0; i < conv->nr_gfns; i++) {
 		kvm_convert_drop_requests(conv, &conv->gfns[i]);
-		if (!(conv->attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE))
+		if (!kvm_convert_to_private(conv))
 			kvm_gmem_forget_gfns(conv->kvm, conv->gfns[i].start,
 					     conv->gfns[i].end);
 	}

@@ -15,11 +15,6 @@
 #include "convert.h"
 #include "owner.h"
 
-static bool kvm_convert_to_private(const struct kvm_conversion *conv)
-{
-	return conv->attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE;
-}
-
 /* Accesses that have begun are over after this. */
 static void kvm_convert_set_fence(struct kvm_convert_part *part, pgoff_t start,
 				  pgoff_t end)
@@ -165,21 +160,20 @@ static int kvm_convert_undo_folio(struct kvm_conversion *conv,
 				  const struct kvm_convert_part *part,
 				  struct folio *folio)
 {
-	bool held = !kvm_convert_to_private(conv) &&
-		    kvm_convert_can_give(part, folio);
+	bool to_private = kvm_convert_to_private(conv);
 	int r;
 
 	if (!kvm_gmem_is_held(folio))
 		return 0;
 
-	if (kvm_convert_to_private(conv))
+	if (to_private)
 		r = kvm_convert_make_shared(conv, part, folio);
 	else
 		r = kvm_convert_make_private(conv, part, folio);
 
 	if (r)
 		kvm_convert_give_up(conv, part, folio);
-	else if (!held)
+	else if (to_private || !kvm_convert_can_give(part, folio))
 		kvm_gmem_clear_held(folio);
 
 	return 0;

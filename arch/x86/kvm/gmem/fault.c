@@ -42,7 +42,7 @@ static bool kvm_gmem_access_differs(struct kvm_vcpu *vcpu,
 	const struct kvm_gmem_ops *ops = vcpu->kvm->private_mem.ops;
 
 	/* Nobody accesses anything in a prefetch. */
-	if (!ops || !ops->access_is_private || fault->prefetch)
+	if (!kvm_gmem_judges_access(vcpu->kvm) || fault->prefetch)
 		return false;
 
 	return ops->access_is_private(vcpu, fault->gfn, fault->error_code) !=

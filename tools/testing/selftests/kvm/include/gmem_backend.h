@@ -20,9 +20,8 @@
 #define GMEM_TEST_NO_ACCESS	2UL
 #define GMEM_TEST_TYPES		4UL
 
-/* What a page of a destructive backend contains after it has changed sides */
+/* What a page of a destructive backend contains when the guest gets it */
 #define GMEM_TEST_TO_GUEST	0xa5
-#define GMEM_TEST_TO_HOST	0x5a
 
 #define GMEM_TEST_DIR		"/sys/kernel/debug/kvm/gmem_test/"
 
