@@ -13,6 +13,11 @@
 
 #include <linux/kvm_host.h>
 
+/* invalidate.c, reached only by memslots that have a binding */
+bool __kvm_gmem_handle_hva_gfns(struct kvm *kvm, struct kvm_gfn_range *range,
+				bool (*handler)(struct kvm *kvm,
+						struct kvm_gfn_range *range));
+
 #ifdef CONFIG_KVM_GUEST_MEMFD
 
 /**
@@ -240,6 +245,30 @@ static inline int kvm_nr_address_spaces(const struct kvm *kvm)
 {
 	return kvm && kvm_has_private_mem(kvm) ? 1 : KVM_ADDRESS_SPACE_NUM;
 }
+
+#ifdef KVM_ARCH_WANT_MMU_NOTIFIER
+/**
+ * kvm_gmem_handle_hva_gfns - tell the MMU what happens to userspace_addr
+ * @kvm: the VM
+ * @range: gfns of a memslot, by their hva; changed
+ * @handler: function of the architecture
+ *
+ * Leaves out gfns that have their page from a file.
+ *
+ * Context: mmu_lock held for write; may be atomic.
+ * Return: true if @handler returned true at least once.
+ */
+static __always_inline bool
+kvm_gmem_handle_hva_gfns(struct kvm *kvm, struct kvm_gfn_range *range,
+			 bool (*handler)(struct kvm *kvm,
+					 struct kvm_gfn_range *range))
+{
+	if (likely(!kvm_slot_has_gmem(range->slot)))
+		return handler(kvm, range);
+
+	return __kvm_gmem_handle_hva_gfns(kvm, range, handler);
+}
+#endif /* KVM_ARCH_WANT_MMU_NOTIFIER */
 
 #include <linux/kvm_gmem_access.h>
 

@@ -133,23 +133,65 @@ static int kvm_convert_reserve(struct kvm_conversion *conv)
 	return 0;
 }
 
+/*
+ * An offset that is private can be mapped at a gfn that is shared already.
+ */
+static int kvm_convert_invalidate_part(struct kvm_conversion *conv,
+				       const struct kvm_convert_part *part)
+{
+	unsigned long state;
+	pgoff_t pos, end;
+	int r = 0;
+
+	if (!part->binding)
+		return 0;
+
+	for (pos = part->start; !r && pos < part->end; pos = end) {
+		r = kvm_convert_check_signal();
+		end = kvm_attr_map_run_end(&part->gmem->state, pos, part->end,
+					   &state);
+		if (!r && state & KVM_MEMORY_ATTRIBUTE_PRIVATE)
+			kvm_invalidate_kinds(&conv->inv,
+					     kvm_gmem_index_to_gfn(part->binding, pos),
+					     kvm_gmem_index_to_gfn(part->binding, end),
+					     KVM_GFN_SHARED);
+	}
+
+	return r;
+}
+
+/*
+ * What has the new kind already stays mapped.
+ */
+static int kvm_convert_invalidate(struct kvm_conversion *conv)
+{
+	const bool to_private = kvm_convert_to_private(conv);
+	unsigned int i;
+	int r = 0;
+
+	for (i = 0; !r && i < conv->nr_gfns; i++) {
+		kvm_invalidate_kinds(&conv->inv, conv->gfns[i].start,
+				     conv->gfns[i].end,
+				     to_private ? KVM_GFN_SHARED : KVM_GFN_PRIVATE);
+		r = kvm_convert_check_signal();
+	}
+
+	for (i = 0; !r && !to_private && i < conv->nr_parts; i++)
+		r = kvm_convert_invalidate_part(conv, &conv->parts[i]);
+
+	return r;
+}
+
 static int kvm_convert_begin(struct kvm_conversion *conv)
 {
 	unsigned int i;
-	int r = 0;
 
 	kvm_invalidate_init(&conv->inv, conv->kvm);
 	for (i = 0; i < conv->nr_gfns; i++)
 		kvm_invalidate_add(&conv->inv, conv->gfns[i].start, conv->gfns[i].end);
 
 	kvm_invalidate_begin(&conv->inv);
-	for (i = 0; !r && i < conv->nr_gfns; i++) {
-		kvm_invalidate_range(&conv->inv, conv->gfns[i].start,
-				     conv->gfns[i].end);
-		r = kvm_convert_check_signal();
-	}
-
-	return r;
+	return kvm_convert_invalidate(conv);
 }
 
 static int kvm_convert_isolate_folio(struct kvm_conversion *conv,

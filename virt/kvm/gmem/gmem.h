@@ -173,16 +173,23 @@ void kvm_gmem_invalidate_page(struct kvm_gmem *gmem, pgoff_t index);
 bool kvm_gmem_find_gfn(struct kvm_gmem *gmem, pgoff_t index, gfn_t *gfn);
 bool kvm_gmem_gfn_is_private(struct kvm_gmem *gmem, pgoff_t index);
 
+/* Kinds of gfns, by their attribute */
+#define KVM_GFN_SHARED	BIT(0)
+#define KVM_GFN_PRIVATE	BIT(1)
+#define KVM_GFN_ALL	(KVM_GFN_SHARED | KVM_GFN_PRIVATE)
+
 /**
  * struct kvm_invalidation - an invalidation of guest mappings, from begin to end
  * @kvm: the VM
  * @hva_start: start of the hva range that page faults are checked against
  * @hva_end: its end; no memslot is affected if not above @hva_start
+ * @kinds: whose mappings are being removed
  */
 struct kvm_invalidation {
 	struct kvm *kvm;
 	unsigned long hva_start;
 	unsigned long hva_end;
+	unsigned int kinds;
 };
 
 /* invalidate.c */
@@ -190,6 +197,8 @@ void kvm_invalidate_init(struct kvm_invalidation *inv, struct kvm *kvm);
 void kvm_invalidate_add(struct kvm_invalidation *inv, gfn_t start, gfn_t end);
 void kvm_invalidate_begin(struct kvm_invalidation *inv);
 void kvm_invalidate_range(struct kvm_invalidation *inv, gfn_t start, gfn_t end);
+void kvm_invalidate_kinds(struct kvm_invalidation *inv, gfn_t start, gfn_t end,
+			  unsigned int kinds);
 void kvm_invalidate_end(struct kvm_invalidation *inv);
 void kvm_gmem_drain_accesses(struct kvm *kvm);
 

@@ -16,6 +16,9 @@
 #include "gmem.h"
 #include "../kvm_mm.h"
 
+/* How many runs of one kind to look at under mmu_lock. */
+#define KVM_INVALIDATE_RUNS	64
+
 typedef void (*kvm_slot_fn_t)(struct kvm_invalidation *inv, struct kvm_memory_slot *slot,
 			      gfn_t start, gfn_t end);
 
@@ -54,22 +57,55 @@ static void kvm_invalidate_add_slot(struct kvm_invalidation *inv, struct kvm_mem
 			   __gfn_to_hva_memslot(slot, end - 1) + PAGE_SIZE);
 }
 
+static unsigned int kvm_gfn_kind(unsigned long attrs)
+{
+	return attrs & KVM_MEMORY_ATTRIBUTE_PRIVATE ? KVM_GFN_PRIVATE :
+						      KVM_GFN_SHARED;
+}
+
+/*
+ * From the start of a range to @end at most, remove the mappings of some runs.
+ * No attribute changes meanwhile under a mapping: what the guest has mapped has
+ * the kind that its gfn has now.
+ */
+static void kvm_invalidate_runs(struct kvm_invalidation *inv,
+				struct kvm_gfn_range *range, gfn_t end)
+{
+	struct kvm_attr_map *attrs = &inv->kvm->private_mem.attrs;
+	unsigned int i, kind = KVM_GFN_ALL;
+	unsigned long value;
+	bool flush = false;
+
+	for (i = 0; i < KVM_INVALIDATE_RUNS && range->start < end; i++) {
+		range->end = end;
+		if (inv->kinds != KVM_GFN_ALL) {
+			range->end = kvm_attr_map_run_end(attrs, range->start, end,
+							  &value);
+			kind = kvm_gfn_kind(value);
+		}
+		if (kind & inv->kinds)
+			flush |= kvm_unmap_gfn_range(inv->kvm, range);
+		range->start = range->end;
+	}
+
+	if (flush)
+		kvm_flush_remote_tlbs(inv->kvm);
+}
+
 static void kvm_invalidate_slot(struct kvm_invalidation *inv, struct kvm_memory_slot *slot,
 				gfn_t start, gfn_t end)
 {
 	const unsigned long step = kvm_arch_invalidate_step(inv->kvm);
 	struct kvm_gfn_range range = {
 		.slot = slot,
+		.start = start,
 		.may_block = true,
 	};
 
-	for (; start < end; start = range.end) {
-		range.start = start;
-		range.end = end - start > step ? start + step : end;
-
+	while (range.start < end) {
 		KVM_MMU_LOCK(inv->kvm);
-		if (kvm_unmap_gfn_range(inv->kvm, &range))
-			kvm_flush_remote_tlbs(inv->kvm);
+		kvm_invalidate_runs(inv, &range,
+				    end - range.start > step ? range.start + step : end);
 		KVM_MMU_UNLOCK(inv->kvm);
 		cond_resched();
 	}
@@ -130,18 +166,35 @@ void kvm_invalidate_begin(struct kvm_invalidation *inv)
 }
 
 /**
+ * kvm_invalidate_kinds - remove the guest's mappings of one of the ranges, or some
+ * @inv: the invalidation, begun
+ * @start: first gfn
+ * @end: one past the last gfn
+ * @kinds: mask of KVM_GFN_*; mappings of other gfns stay
+ *
+ * TLBs are flushed on return.
+ *
+ * Context: slots_lock or kvm->srcu; slots_lock, unless @kinds is %KVM_GFN_ALL.
+ * Takes mmu_lock; may sleep.
+ */
+void kvm_invalidate_kinds(struct kvm_invalidation *inv, gfn_t start, gfn_t end,
+			  unsigned int kinds)
+{
+	inv->kinds = kinds;
+	kvm_invalidate_slots(inv, start, end, kvm_invalidate_slot);
+}
+
+/**
  * kvm_invalidate_range - remove the guest's mappings of one of the ranges
  * @inv: the invalidation, begun
  * @start: first gfn
  * @end: one past the last gfn
  *
- * TLBs are flushed on return.
- *
- * Context: slots_lock or kvm->srcu.  Takes mmu_lock; may sleep.
+ * Context: As kvm_invalidate_kinds().
  */
 void kvm_invalidate_range(struct kvm_invalidation *inv, gfn_t start, gfn_t end)
 {
-	kvm_invalidate_slots(inv, start, end, kvm_invalidate_slot);
+	kvm_invalidate_kinds(inv, start, end, KVM_GFN_ALL);
 }
 
 /**
@@ -162,6 +215,46 @@ void kvm_invalidate_end(struct kvm_invalidation *inv)
 	KVM_MMU_LOCK(kvm);
 	kvm_mmu_invalidate_end(kvm, inv->hva_start, inv->hva_end);
 	KVM_MMU_UNLOCK(kvm);
+}
+
+/**
+ * __kvm_gmem_handle_hva_gfns - tell the MMU what happens to userspace_addr
+ * @kvm: the VM
+ * @range: gfns of a memslot that has a binding, by their hva
+ * @handler: function of the architecture
+ *
+ * If there are many runs, @handler gets the rest in one piece, private gfns
+ * included: it may be called for more than what is concerned.
+ *
+ * Context: mmu_lock held for write; may be atomic.
+ * Return: true if @handler returned true at least once.
+ */
+bool __kvm_gmem_handle_hva_gfns(struct kvm *kvm, struct kvm_gfn_range *range,
+				bool (*handler)(struct kvm *kvm,
+						struct kvm_gfn_range *range))
+{
+	struct kvm_gfn_range run = *range;
+	unsigned long value = 0;
+	unsigned int i;
+	bool ret = false;
+
+	if (kvm_gmem_serves(range->slot, false))
+		return false;
+
+	for (i = 0; i < KVM_INVALIDATE_RUNS && run.start < range->end; i++) {
+		run.end = kvm_attr_map_run_end(&kvm->private_mem.attrs, run.start,
+					       range->end, &value);
+		if (kvm_gfn_kind(value) == KVM_GFN_SHARED)
+			ret |= handler(kvm, &run);
+		run.start = run.end;
+	}
+
+	if (run.start < range->end) {
+		run.end = range->end;
+		ret |= handler(kvm, &run);
+	}
+
+	return ret;
 }
 
 /**

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Page faults on memory that a guest_memfd file backs, on private memory that
- * nothing backs, and on poisoned memory.
+ * nothing backs, and on poisoned memory; which mappings they may make, and which
+ * go away with a memslot.
  */
 
 #include <linux/sched/signal.h>
@@ -188,6 +189,38 @@ int __kvm_gmem_max_level(struct kvm *kvm, gfn_t gfn, int max_level)
 		max_level--;
 
 	return max_level;
+}
+
+/**
+ * __kvm_gmem_zap_slot - remove the mappings of a memslot, and no others
+ * @kvm: a VM with private memory
+ * @slot: the memslot, invalid; those who found it valid are done with it
+ *
+ * If the shadow MMU is in use, for nested guests, its pages belong to gfns in more
+ * ways than by what they map.
+ *
+ * Context: slots_lock.  Takes mmu_lock; may sleep.
+ * Return: false if the caller must remove all mappings of the VM.
+ */
+bool __kvm_gmem_zap_slot(struct kvm *kvm, struct kvm_memory_slot *slot)
+{
+	struct kvm_gfn_range range = {
+		.slot = slot,
+		.start = slot->base_gfn,
+		.end = slot->base_gfn + slot->npages,
+		.may_block = true,
+	};
+
+	lockdep_assert_held(&kvm->slots_lock);
+
+	if (kvm_memslots_have_rmaps(kvm))
+		return false;
+
+	write_lock(&kvm->mmu_lock);
+	if (kvm_unmap_gfn_range(kvm, &range))
+		kvm_flush_remote_tlbs(kvm);
+	write_unlock(&kvm->mmu_lock);
+	return true;
 }
 
 /**

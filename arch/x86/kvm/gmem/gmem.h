@@ -15,6 +15,7 @@ int __kvm_gmem_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault);
 bool __kvm_gmem_judges_access(struct kvm *kvm);
 int __kvm_gmem_poisoned(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault);
 int __kvm_gmem_max_level(struct kvm *kvm, gfn_t gfn, int max_level);
+bool __kvm_gmem_zap_slot(struct kvm *kvm, struct kvm_memory_slot *slot);
 void __kvm_gmem_assert_fault(struct kvm_vcpu *vcpu,
 			     struct kvm_page_fault *fault);
 

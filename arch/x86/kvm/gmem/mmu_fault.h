@@ -80,6 +80,21 @@ static inline int kvm_gmem_max_level(struct kvm *kvm, gfn_t gfn,
 }
 
 /**
+ * kvm_gmem_zap_slot - remove the mappings of a memslot, and no others
+ * @kvm: the VM
+ * @slot: the memslot, invalid and known to nobody
+ *
+ * Only in a VM with private memory, whose backend may lose contents by it.
+ *
+ * Context: slots_lock.  Takes mmu_lock; may sleep.
+ * Return: false if the caller must remove all mappings of the VM.
+ */
+static inline bool kvm_gmem_zap_slot(struct kvm *kvm, struct kvm_memory_slot *slot)
+{
+	return kvm_has_private_mem(kvm) && __kvm_gmem_zap_slot(kvm, slot);
+}
+
+/**
  * kvm_gmem_assert_fault - check that a fault is still right
  * @vcpu: the vCPU
  * @fault: the fault, not stale, about to be mapped
