@@ -72,6 +72,12 @@ int kvm_gmem_get_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 struct folio *kvm_gmem_find_folio(const struct kvm_memory_slot *slot, gfn_t gfn);
 void kvm_gmem_put_folio(struct folio *folio);
 
+/* source.c */
+typedef int (*kvm_gmem_add_fn_t)(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn,
+				 struct page *source, void *arg);
+int kvm_gmem_add_page(struct kvm *kvm, gfn_t gfn, unsigned long uaddr,
+		      kvm_gmem_add_fn_t add, void *arg);
+
 /* backend.c */
 int kvm_gmem_set_ops(struct kvm *kvm, const struct kvm_gmem_ops *ops);
 bool kvm_gmem_pfn_is_held(kvm_pfn_t pfn);
@@ -98,11 +104,6 @@ void kvm_gmem_note_request(struct kvm_vcpu *vcpu, gfn_t gfn, u64 nr);
 void kvm_gmem_cancel_request(struct kvm_vcpu *vcpu);
 bool kvm_gmem_take_request(struct kvm *kvm, gfn_t start, gfn_t end,
 			   gfn_t *kept_start, gfn_t *kept_end);
-
-/* prefault.c */
-int kvm_vcpu_pre_fault_memory(struct kvm_vcpu *vcpu, void __user *argp);
-bool kvm_arch_can_pre_fault(struct kvm_vcpu *vcpu);
-int kvm_arch_pre_fault_page(struct kvm_vcpu *vcpu, gpa_t gpa);
 
 /* binding.c, called from the memslot code */
 int kvm_gmem_prepare_slot(struct kvm *kvm, struct kvm_memory_slot *slot,
@@ -190,12 +191,6 @@ static inline void kvm_gmem_cancel_request(struct kvm_vcpu *vcpu)
 {
 }
 
-static inline int kvm_vcpu_pre_fault_memory(struct kvm_vcpu *vcpu,
-					    void __user *argp)
-{
-	return -ENOTTY;
-}
-
 static inline int kvm_gmem_prepare_slot(struct kvm *kvm,
 					struct kvm_memory_slot *slot,
 					const struct kvm_userspace_memory_region2 *mem)
@@ -233,6 +228,25 @@ static inline bool kvm_gmem_backs(const struct kvm_memory_slot *slot, gfn_t gfn)
 }
 
 #endif /* CONFIG_KVM_GUEST_MEMFD */
+
+#ifdef CONFIG_KVM_GENERIC_PRE_FAULT
+
+/* prefault.c */
+int kvm_vcpu_pre_fault_memory(struct kvm_vcpu *vcpu, void __user *argp);
+
+/* architecture */
+bool kvm_arch_can_pre_fault(struct kvm_vcpu *vcpu);
+int kvm_arch_pre_fault_page(struct kvm_vcpu *vcpu, gpa_t gpa);
+
+#else /* !CONFIG_KVM_GENERIC_PRE_FAULT */
+
+static inline int kvm_vcpu_pre_fault_memory(struct kvm_vcpu *vcpu,
+					    void __user *argp)
+{
+	return -ENOTTY;
+}
+
+#endif /* CONFIG_KVM_GENERIC_PRE_FAULT */
 
 /**
  * kvm_nr_address_spaces - number of address spaces that userspace may fill

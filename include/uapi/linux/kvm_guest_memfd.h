@@ -102,4 +102,10 @@ struct kvm_memory_attributes2 {
 /* VM or system: attributes that KVM_SET_MEMORY_ATTRIBUTES2 accepts */
 #define KVM_CAP_GMEM_MEMORY_ATTRIBUTES2	0x474d0000
 
+/*
+ * arm64: flag in the argument of KVM_CREATE_VM.  Mainline has protected VMs of EL2
+ * there, but none that only software protects.
+ */
+#define KVM_VM_TYPE_ARM_SW_PROTECTED	(1ULL << 32)
+
 #endif /* _UAPI_LINUX_KVM_GUEST_MEMFD_H */

@@ -9,7 +9,8 @@
  *
  * debugfs, in kvm/gmem_test, once there has been a VM: fail_MEMBER makes calls of a
  * member fail, see Documentation/fault-injection; "owned" is the number of pages
- * that guests own.
+ * that guests own; "VM GPA ADDRESS", written to "add", gives the page at an address of
+ * the writer to the guest of a VM's file descriptor.
  *
  * A page that a guest owns has PG_private_2, so that the page allocator complains
  * if it gets one.  memory_failure() takes that for buffers that cannot be released.
@@ -17,6 +18,7 @@
 
 #include <linux/debugfs.h>
 #include <linux/fault-inject.h>
+#include <linux/file.h>
 #include <linux/highmem.h>
 #include <linux/jhash.h>
 #include <linux/mm.h>
@@ -60,6 +62,7 @@ static atomic_t kvm_gmem_test_owned;
 static DEFINE_SPINLOCK(kvm_gmem_test_lock);
 
 static DECLARE_FAULT_ATTR(kvm_gmem_test_fail_access);
+static DECLARE_FAULT_ATTR(kvm_gmem_test_fail_add);
 static DECLARE_FAULT_ATTR(kvm_gmem_test_fail_prepare);
 static DECLARE_FAULT_ATTR(kvm_gmem_test_fail_private);
 static DECLARE_FAULT_ATTR(kvm_gmem_test_fail_shared);
@@ -332,6 +335,74 @@ static const struct kvm_gmem_ops kvm_gmem_test_backends[] = {
 	},
 };
 
+/*
+ * First contents come through, as they do where the hardware encrypts them.
+ */
+static int kvm_gmem_test_add_contents(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn,
+				      struct page *source, void *arg)
+{
+	WARN_ON(!PageLocked(compound_head(pfn_to_page(pfn))));
+
+	if (source)
+		copy_highpage(pfn_to_page(pfn), source);
+	if (should_fail(&kvm_gmem_test_fail_add, 1))
+		return -EIO;
+
+	return kvm_gmem_test_give_page(kvm, gfn, pfn);
+}
+
+static bool kvm_gmem_test_is_ours(const struct kvm *kvm)
+{
+	const struct kvm_gmem_ops *ops = kvm->private_mem.ops;
+
+	return ops >= kvm_gmem_test_backends &&
+	       ops < kvm_gmem_test_backends + ARRAY_SIZE(kvm_gmem_test_backends);
+}
+
+static int kvm_gmem_test_add_to_file(struct file *vm, u64 gpa, unsigned long uaddr)
+{
+	struct kvm *kvm;
+
+	if (!file_is_kvm(vm))
+		return -EINVAL;
+
+	kvm = vm->private_data;
+	if (!kvm_gmem_test_is_ours(kvm))
+		return -EINVAL;
+
+	return kvm_gmem_add_page(kvm, gpa_to_gfn(gpa), uaddr,
+				 kvm_gmem_test_add_contents, NULL);
+}
+
+static ssize_t kvm_gmem_test_add_write(struct file *file, const char __user *buf,
+				       size_t size, loff_t *pos)
+{
+	unsigned long uaddr;
+	char text[64] = "";
+	struct file *vm;
+	int fd, r;
+	u64 gpa;
+
+	if (simple_write_to_buffer(text, sizeof(text) - 1, pos, buf, size) < 0)
+		return -EFAULT;
+	if (sscanf(text, "%d %llx %lx", &fd, &gpa, &uaddr) != 3)
+		return -EINVAL;
+
+	vm = fget(fd);
+	if (!vm)
+		return -EBADF;
+	r = kvm_gmem_test_add_to_file(vm, gpa, uaddr);
+	fput(vm);
+
+	return r ? r : size;
+}
+
+static const struct file_operations kvm_gmem_test_add_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = kvm_gmem_test_add_write,
+};
+
 static void kvm_gmem_test_create_attr(struct dentry *dir, const char *name,
 				      struct fault_attr *attr)
 {
@@ -349,6 +420,9 @@ static void kvm_gmem_test_create_debugfs(void)
 	if (!dir) {
 		dir = debugfs_create_dir("gmem_test", kvm_debugfs_dir);
 		debugfs_create_atomic_t("owned", 0400, dir, &kvm_gmem_test_owned);
+		debugfs_create_file("add", 0200, dir, NULL,
+				    &kvm_gmem_test_add_fops);
+		kvm_gmem_test_create_attr(dir, "fail_add", &kvm_gmem_test_fail_add);
 		kvm_gmem_test_create_attr(dir, "fail_access",
 					  &kvm_gmem_test_fail_access);
 		kvm_gmem_test_create_attr(dir, "fail_prepare",

@@ -120,11 +120,18 @@ struct folio *kvm_gmem_get_folio(struct kvm_gmem *gmem, pgoff_t index)
 	return folio;
 }
 
-/*
- * Note that the guest, or KVM on its behalf, uses a page as private memory.
+/**
+ * kvm_gmem_note_use - the guest, or KVM on its behalf, uses a page
+ * @slot: memslot that contains @gfn, bound to a file
+ * @gfn: guest frame number
+ * @folio: folio of @gfn in the file
+ *
+ * Matters if it is private memory.
+ *
+ * Context: slots_lock or kvm->srcu; may be atomic.
  */
-static void kvm_gmem_note_use(const struct kvm_memory_slot *slot, gfn_t gfn,
-			      struct folio *folio)
+void kvm_gmem_note_use(const struct kvm_memory_slot *slot, gfn_t gfn,
+		       struct folio *folio)
 {
 	const struct kvm_gmem_binding *binding = slot->gmem;
 

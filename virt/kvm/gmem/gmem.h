@@ -128,6 +128,8 @@ int kvm_gmem_fault_in(struct kvm_gmem *gmem, pgoff_t index, pgoff_t *end);
 int kvm_gmem_fault_in_gfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 			  bool interruptible);
 void kvm_gmem_clear_folio(struct folio *folio);
+void kvm_gmem_note_use(const struct kvm_memory_slot *slot, gfn_t gfn,
+		       struct folio *folio);
 
 /* pin.c */
 bool kvm_gmem_has_unexpected_refs(struct kvm *kvm, struct folio *folio);

@@ -27,6 +27,7 @@
 
 /* Members of the backend that can fail, as files in GMEM_TEST_DIR */
 #define GMEM_FAIL_ACCESS	"fail_access"
+#define GMEM_FAIL_ADD		"fail_add"
 #define GMEM_FAIL_PREPARE	"fail_prepare"
 #define GMEM_FAIL_PRIVATE	"fail_make_private"
 #define GMEM_FAIL_SHARED	"fail_make_shared"
@@ -44,6 +45,7 @@ static inline void gmem_set_failure(const char *member, const char *knob, int va
 static inline void gmem_stop_failures(void)
 {
 	gmem_set_failure(GMEM_FAIL_ACCESS, "probability", 0);
+	gmem_set_failure(GMEM_FAIL_ADD, "probability", 0);
 	gmem_set_failure(GMEM_FAIL_PREPARE, "probability", 0);
 	gmem_set_failure(GMEM_FAIL_PRIVATE, "probability", 0);
 	gmem_set_failure(GMEM_FAIL_SHARED, "probability", 0);
@@ -99,6 +101,20 @@ static inline void gmem_begin_backend_case(void)
 	gmem_stop_failures();
 	atexit(gmem_check_taints);
 	atexit(gmem_stop_failures);
+}
+
+/*
+ * Give the contents of a page of ours, or none, to the guest as private memory.
+ * Returns 0, or -1 with errno.
+ */
+static inline int gmem_add_contents(int vm, u64 gpa, const void *addr)
+{
+	int fd = open(GMEM_TEST_DIR "add", O_WRONLY), ret;
+
+	TEST_ASSERT(fd >= 0, GMEM_TEST_DIR "add: %s", strerror(errno));
+	ret = dprintf(fd, "%d %#lx %#lx", vm, gpa, (unsigned long)addr);
+	close(fd);
+	return ret < 0 ? -1 : 0;
 }
 
 /* Pages that guests own, of all VMs */
