@@ -13,13 +13,14 @@ NAMES	?=
 INITRD	:= $(OUT)/shell.cpio.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-more tree refresh series hooks rebase build demo check quick lint baseline lookups cross bare bisect deb mutate fuzz kcsan shell bench clean
+.PHONY: help setup setup-more tree refresh series hooks rebase build demo check check-arm64 quick lint baseline lookups cross bare bisect deb mutate fuzz kcsan shell bench clean
 
 help:
 	@echo 'First:'
 	@echo '  make demo      boot a stock Debian guest from private memory'
 	@echo '  make check     build and run every test (TESTS=GLOB, DEBUG=1)'
 	@echo 'Tests:'
+	@echo '  make check-arm64   tests on arm64, with KVM in each of its modes (15 min)'
 	@echo '  make quick     only the tests that boot nothing'
 	@echo '  make lint      only the static checks (GATES="NAME...")'
 	@echo '  make shell     a shell in the patched host; ctrl-a x leaves'
@@ -66,6 +67,11 @@ demo: setup
 
 check: setup
 	@scripts/check --tests '$(TESTS)' $(if $(DEBUG),--debug --timeout 7200)
+
+check-arm64: setup-more
+	@scripts/check --arch arm64 --tests '$(TESTS)'
+	@scripts/check --arch arm64 --tests '$(TESTS)' --append kvm-arm.mode=nvhe
+	@scripts/check --arch arm64 --tests '$(TESTS)' --append kvm-arm.mode=protected
 
 quick: setup
 	@scripts/check --quick

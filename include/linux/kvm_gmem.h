@@ -13,11 +13,6 @@
 
 #include <linux/kvm_host.h>
 
-/* invalidate.c, reached only by memslots that have a binding */
-bool __kvm_gmem_handle_hva_gfns(struct kvm *kvm, struct kvm_gfn_range *range,
-				bool (*handler)(struct kvm *kvm,
-						struct kvm_gfn_range *range));
-
 #ifdef CONFIG_KVM_GUEST_MEMFD
 
 /**
@@ -261,10 +256,16 @@ static inline int kvm_nr_address_spaces(const struct kvm *kvm)
 }
 
 #ifdef KVM_ARCH_WANT_MMU_NOTIFIER
+
+/* invalidate.c, reached only by memslots that have a binding */
+bool __kvm_gmem_handle_hva_gfns(struct kvm *kvm, struct kvm_gfn_range *range,
+				bool (*handler)(struct kvm *kvm,
+						struct kvm_gfn_range *range));
+
 /**
  * kvm_gmem_handle_hva_gfns - tell the MMU what happens to userspace_addr
  * @kvm: the VM
- * @range: gfns of a memslot, by their hva; changed
+ * @range: gfns of a memslot, by their hva
  * @handler: function of the architecture
  *
  * Leaves out gfns that have their page from a file.
@@ -282,6 +283,7 @@ kvm_gmem_handle_hva_gfns(struct kvm *kvm, struct kvm_gfn_range *range,
 
 	return __kvm_gmem_handle_hva_gfns(kvm, range, handler);
 }
+
 #endif /* KVM_ARCH_WANT_MMU_NOTIFIER */
 
 #include <linux/kvm_gmem_access.h>

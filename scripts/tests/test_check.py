@@ -77,6 +77,16 @@ class Manifest(unittest.TestCase):
             self.assertTrue((SCRIPTS / f"configs/{fragment}.config").exists(), fragment)
         self.assertEqual(check.parse_args([]).manifest.name, "manifest")
 
+    def test_arm64(self):
+        args = check.parse_args(["--arch", "arm64", "--append", "kvm-arm.mode=nvhe"])
+        self.assertEqual((args.manifest.name, args.out.name), ("manifest-arm64", "o-arm64"))
+        self.assertTrue(args.manifest.exists())
+        for fragment in args.configs.split():
+            self.assertTrue((SCRIPTS / f"configs/{fragment}.config").exists(), fragment)
+        self.assertEqual(args.append, ["kvm-arm.mode=nvhe"])
+        with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(SystemExit):
+            check.parse_args(["--arch", "arm64", "--debug"])
+
 
 if __name__ == "__main__":
     unittest.main()

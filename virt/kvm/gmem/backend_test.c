@@ -363,7 +363,7 @@ static int kvm_gmem_test_add_to_file(struct file *vm, u64 gpa, unsigned long uad
 {
 	struct kvm *kvm;
 
-	if (!file_is_kvm(vm))
+	if (!file_is_kvm(vm) || !PAGE_ALIGNED(gpa))
 		return -EINVAL;
 
 	kvm = vm->private_data;
@@ -383,7 +383,9 @@ static ssize_t kvm_gmem_test_add_write(struct file *file, const char __user *buf
 	int fd, r;
 	u64 gpa;
 
-	if (simple_write_to_buffer(text, sizeof(text) - 1, pos, buf, size) < 0)
+	if (size >= sizeof(text))
+		return -EINVAL;
+	if (copy_from_user(text, buf, size))
 		return -EFAULT;
 	if (sscanf(text, "%d %llx %lx", &fd, &gpa, &uaddr) != 3)
 		return -EINVAL;

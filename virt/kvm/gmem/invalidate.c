@@ -67,6 +67,9 @@ static unsigned int kvm_gfn_kind(unsigned long attrs)
  * From the start of a range to @end at most, remove the mappings of some runs.
  * No attribute changes meanwhile under a mapping: what the guest has mapped has
  * the kind that its gfn has now.
+ *
+ * The next call may drop mmu_lock, and knows nothing of what this one has removed:
+ * flush first.
  */
 static void kvm_invalidate_runs(struct kvm_invalidation *inv,
 				struct kvm_gfn_range *range, gfn_t end)
@@ -74,7 +77,6 @@ static void kvm_invalidate_runs(struct kvm_invalidation *inv,
 	struct kvm_attr_map *attrs = &inv->kvm->private_mem.attrs;
 	unsigned int i, kind = KVM_GFN_ALL;
 	unsigned long value;
-	bool flush = false;
 
 	for (i = 0; i < KVM_INVALIDATE_RUNS && range->start < end; i++) {
 		range->end = end;
@@ -83,13 +85,10 @@ static void kvm_invalidate_runs(struct kvm_invalidation *inv,
 							  &value);
 			kind = kvm_gfn_kind(value);
 		}
-		if (kind & inv->kinds)
-			flush |= kvm_unmap_gfn_range(inv->kvm, range);
+		if (kind & inv->kinds && kvm_unmap_gfn_range(inv->kvm, range))
+			kvm_flush_remote_tlbs(inv->kvm);
 		range->start = range->end;
 	}
-
-	if (flush)
-		kvm_flush_remote_tlbs(inv->kvm);
 }
 
 static void kvm_invalidate_slot(struct kvm_invalidation *inv, struct kvm_memory_slot *slot,
@@ -190,6 +189,8 @@ void kvm_invalidate_kinds(struct kvm_invalidation *inv, gfn_t start, gfn_t end,
  * @start: first gfn
  * @end: one past the last gfn
  *
+ * TLBs are flushed on return.
+ *
  * Context: As kvm_invalidate_kinds().
  */
 void kvm_invalidate_range(struct kvm_invalidation *inv, gfn_t start, gfn_t end)
@@ -215,6 +216,21 @@ void kvm_invalidate_end(struct kvm_invalidation *inv)
 	KVM_MMU_LOCK(kvm);
 	kvm_mmu_invalidate_end(kvm, inv->hva_start, inv->hva_end);
 	KVM_MMU_UNLOCK(kvm);
+}
+
+/*
+ * If the next call may drop mmu_lock, nothing that this one has removed may wait for
+ * a flush.
+ */
+static bool kvm_gmem_handle_run(struct kvm *kvm, struct kvm_gfn_range *run, gfn_t end,
+				bool (*handler)(struct kvm *kvm,
+						struct kvm_gfn_range *range))
+{
+	bool ret = handler(kvm, run);
+
+	if (ret && run->may_block && run->end < end)
+		kvm_flush_remote_tlbs(kvm);
+	return ret;
 }
 
 /**
@@ -245,7 +261,7 @@ bool __kvm_gmem_handle_hva_gfns(struct kvm *kvm, struct kvm_gfn_range *range,
 		run.end = kvm_attr_map_run_end(&kvm->private_mem.attrs, run.start,
 					       range->end, &value);
 		if (kvm_gfn_kind(value) == KVM_GFN_SHARED)
-			ret |= handler(kvm, &run);
+			ret |= kvm_gmem_handle_run(kvm, &run, range->end, handler);
 		run.start = run.end;
 	}
 

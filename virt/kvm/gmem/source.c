@@ -89,14 +89,17 @@ static int kvm_gmem_add_to_gfn(struct kvm *kvm, gfn_t gfn, struct page *source,
  * @arg: for @add
  *
  * The page is zeroed if @add fails.  A page at @uaddr that the VMM changes meanwhile
- * has any of its contents: @add must measure what it has copied.
+ * has any of its contents: @add must measure what it has copied.  Without @uaddr, @add
+ * gets the page with what the VMM may have put there while it was shared.
  *
  * Context: Takes slots_lock and the file's invalidate_lock; may sleep.
  * Return: 0, what @add returned, or
  *
- * * -EEXIST if the guest has used the page, or has contents there
+ * * -EEXIST if the backend holds the page already, because the guest has used it, or
+ *   because it was added or converted before
  * * -EFAULT if there is no file at @gfn, or nothing that can be read at @uaddr
- * * -EHWPOISON if the page is poisoned
+ * * -EHWPOISON if the page, or that at @uaddr, is poisoned
+ * * -EINTR if a fatal signal came while that at @uaddr was brought in
  * * -EINVAL if @uaddr is not page aligned, or @gfn is not private
  * * -ENOMEM if there is no memory
  */
@@ -106,12 +109,17 @@ int kvm_gmem_add_page(struct kvm *kvm, gfn_t gfn, unsigned long uaddr,
 	struct page *source = NULL;
 	int r;
 
+	if (WARN_ON_ONCE(!kvm_has_private_mem(kvm) || !kvm->private_mem.ops->prepare))
+		return -EINVAL;
 	if (!PAGE_ALIGNED(uaddr))
 		return -EINVAL;
 
 	/* Before any lock: the VMM may keep its page back. */
-	if (uaddr && pin_user_pages_fast(uaddr, 1, 0, &source) != 1)
-		return -EFAULT;
+	if (uaddr) {
+		r = pin_user_pages_fast(uaddr, 1, 0, &source);
+		if (r != 1)
+			return r < 0 ? r : -EFAULT;
+	}
 
 	mutex_lock(&kvm->slots_lock);
 	r = kvm_gmem_add_to_gfn(kvm, gfn, source, add, arg);

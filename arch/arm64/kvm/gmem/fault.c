@@ -11,6 +11,9 @@
 
 #include "gmem.h"
 
+/* For the tracepoint, where x86's smallest mapping is 1 */
+#define KVM_GMEM_PAGE_LEVEL	1
+
 /**
  * struct kvm_gmem_fault - an abort under way
  * @slot: memslot of @gfn
@@ -79,20 +82,21 @@ static int kvm_gmem_fault_map(struct kvm_vcpu *vcpu,
 {
 	enum kvm_pgtable_prot prot = kvm_gmem_fault_prot(vcpu);
 	struct kvm_pgtable *pgt = vcpu->arch.hw_mmu->pgt;
-	int r;
 
 	lockdep_assert_held_write(&vcpu->kvm->mmu_lock);
 
-	/* All there is are pages: a permission fault is for one that is mapped. */
-	if (kvm_vcpu_trap_get_fault_type(vcpu) == FSC_PERM)
-		r = kvm_pgtable_stage2_relax_perms(pgt, fault->ipa, prot);
-	else
-		r = kvm_pgtable_stage2_map(pgt, fault->ipa, PAGE_SIZE,
-					   __pfn_to_phys(fault->pfn), prot,
-					   &vcpu->arch.mmu_page_cache);
-
-	/* Another vCPU was faster. */
-	return r == -EAGAIN ? 0 : r;
+	/* All there is are pages: the first two are about one that is mapped. */
+	switch (kvm_vcpu_trap_get_fault_type(vcpu)) {
+	case FSC_PERM:
+		return kvm_pgtable_stage2_relax_perms(pgt, fault->ipa, prot);
+	case FSC_ACCESS:
+		kvm_pgtable_stage2_mkyoung(pgt, fault->ipa);
+		return 0;
+	default:
+		return kvm_pgtable_stage2_map(pgt, fault->ipa, PAGE_SIZE,
+					      __pfn_to_phys(fault->pfn), prot,
+					      &vcpu->arch.mmu_page_cache);
+	}
 }
 
 static int kvm_gmem_fault_install(struct kvm_vcpu *vcpu,
@@ -101,15 +105,19 @@ static int kvm_gmem_fault_install(struct kvm_vcpu *vcpu,
 	struct kvm *kvm = vcpu->kvm;
 	int r = 0;
 
-	trace_kvm_private_fault(vcpu->vcpu_id, fault->gfn, fault->pfn, 0,
-				fault->is_private);
+	trace_kvm_private_fault(vcpu->vcpu_id, fault->gfn, fault->pfn,
+				KVM_GMEM_PAGE_LEVEL, fault->is_private);
 
 	write_lock(&kvm->mmu_lock);
 	if (!kvm_gmem_fault_is_stale(kvm, fault))
 		r = kvm_gmem_fault_map(vcpu, fault);
 	write_unlock(&kvm->mmu_lock);
 
-	return r ? r : 1;
+	/* Another vCPU may have been faster. */
+	if (!r || r == -EAGAIN)
+		return 1;
+
+	return kvm_gmem_fault_exit(vcpu, fault, r);
 }
 
 static int kvm_gmem_fault_file(struct kvm_vcpu *vcpu, struct kvm_gmem_fault *fault)

@@ -37,7 +37,7 @@ static inline int kvm_arm_init_vm_type(struct kvm *kvm, unsigned long type)
  * @gfn: guest frame number, which has no hva
  *
  * Ask after the look-up of the hva: what becomes private later makes the fault
- * retry.
+ * retry.  A memslot on its way out has no binding, but is no device either.
  *
  * Context: kvm->srcu.
  * Return: true if kvm_gmem_abort() must handle it; such an access is never MMIO.
@@ -46,11 +46,14 @@ static inline bool kvm_gmem_owns_abort(struct kvm *kvm,
 				       const struct kvm_memory_slot *slot,
 				       gfn_t gfn)
 {
+	if (slot && slot->flags & KVM_MEMSLOT_INVALID)
+		return kvm_has_private_mem(kvm);
+
 	return kvm_slot_has_gmem(slot) || kvm_mem_is_private(kvm, gfn);
 }
 
 /**
- * kvm_gmem_became_private - did the look-up through userspace_addr come too late?
+ * kvm_gmem_became_private - did a failed look-up by hva come too late?
  * @slot: the memslot
  * @gfn: guest frame number, which had an hva before
  *

@@ -3,8 +3,6 @@
  * VM types, and what generic code wants to know of arm64.
  */
 
-#include <linux/pgtable.h>
-
 #include "gmem.h"
 
 /* Software-protected: pages belong to the guest, and to the host kernel. */
@@ -27,12 +25,14 @@ bool kvm_arch_supports_private_mem(void)
 /**
  * kvm_arch_max_mapping_pages - size of the largest mapping of guest memory
  *
+ * Of memslots that have a binding, see fault_supports_stage2_huge_mapping().
+ *
  * Context: Any.
- * Return: number of pages, a power of two.
+ * Return: 1 page.
  */
 unsigned long kvm_arch_max_mapping_pages(void)
 {
-	return PUD_SIZE >> PAGE_SHIFT;
+	return 1;
 }
 
 /**

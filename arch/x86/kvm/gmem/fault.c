@@ -194,7 +194,7 @@ int __kvm_gmem_max_level(struct kvm *kvm, gfn_t gfn, int max_level)
 /**
  * __kvm_gmem_zap_slot - remove the mappings of a memslot, and no others
  * @kvm: a VM with private memory
- * @slot: the memslot, invalid; those who found it valid are done with it
+ * @slot: the memslot; whoever found it is done with it
  *
  * If the shadow MMU is in use, for nested guests, its pages belong to gfns in more
  * ways than by what they map.

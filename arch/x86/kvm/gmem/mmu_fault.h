@@ -82,7 +82,7 @@ static inline int kvm_gmem_max_level(struct kvm *kvm, gfn_t gfn,
 /**
  * kvm_gmem_zap_slot - remove the mappings of a memslot, and no others
  * @kvm: the VM
- * @slot: the memslot, invalid and known to nobody
+ * @slot: the memslot; whoever found it is done with it
  *
  * Only in a VM with private memory, whose backend may lose contents by it.
  *

@@ -290,7 +290,7 @@ static void *pre_fault(void *arg)
 
 static void make_vm(struct busy_vm *b)
 {
-	b->fd = gmem_vm_open(KVM_X86_SW_PROTECTED_VM);
+	b->fd = gmem_vm_open(GMEM_VM_PROTECTED);
 	b->vcpu = ioctl(b->fd, KVM_CREATE_VCPU, 0);
 	TEST_ASSERT(b->vcpu >= 0, "KVM_CREATE_VCPU: %s", strerror(errno));
 	b->file = gmem_create(b->fd, PG, 0);

@@ -136,6 +136,7 @@ GMEM_TEST(bad_arguments)
 	ASSERT_OK(munmap(gap, PG));
 
 	ASSERT_ERRNO(add(&w, 0, source + 1), EINVAL);
+	ASSERT_ERRNO(gmem_add_contents(w.vm->fd, gpa(0) + 1, source), EINVAL);
 	ASSERT_ERRNO(add(&w, 1, source), EINVAL);
 	ASSERT_ERRNO(add(&w, 0, gap), EFAULT);
 	ASSERT_ERRNO(add(&w, 0, host(&w, 2)), EFAULT);

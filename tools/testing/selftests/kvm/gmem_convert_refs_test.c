@@ -202,6 +202,8 @@ GMEM_TEST(slot_in_the_middle_of_a_file)
 	assert_host(&w, 9, 0x11);
 	assert_guest(&w, 9, 0x11);
 	guest_fills(&w, 9, 0x99);
+	assert_guest(&w, 8, 0x11);
+	need_offers();
 	convert_offered(&w, 9, 1);
 	assert_host(&w, 3, 0x99);
 }

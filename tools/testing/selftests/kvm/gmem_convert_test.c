@@ -260,7 +260,7 @@ GMEM_TEST(file_ioctl_sets_the_vm_attribute)
 
 GMEM_TEST(file_ioctl_on_unbound_offsets)
 {
-	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM);
+	int vm = gmem_vm_open(GMEM_VM_PROTECTED);
 	struct world w = { .slot.fd = gmem_create(vm, PAGES * PG, GMEM_INPLACE) };
 
 	w.slot.hva = gmem_mmap(w.slot.fd, PAGES * PG, 0);
@@ -416,7 +416,7 @@ GMEM_TEST(offers_of_two_vcpus)
 	struct kvm_vcpu *vcpus[2];
 	struct world w;
 
-	w.vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, 2, gmem_guest_server, vcpus);
+	w.vm = gmem_vm_create(GMEM_VM_PROTECTED, 2, gmem_guest_server, vcpus);
 	w.vcpu = vcpus[0];
 	gmem_enable_map_gpa_range(w.vm);
 	gmem_slot_add(&w.slot, w.vm, GMEM_SLOT_INPLACE, SLOT, GMEM_BASE, PAGES * PG);

@@ -303,7 +303,7 @@ GMEM_ERRNO_TEST(descriptor_closed_beside_a_slot)
 /* Bound comes before referenced, and both after a look at the addresses. */
 GMEM_ERRNO_TEST(binding_of_a_referenced_page)
 {
-	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM), fds[2];
+	int vm = gmem_vm_open(GMEM_VM_PROTECTED), fds[2];
 	int file = gmem_create(vm, FILE_PAGES * PG, GMEM_INPLACE);
 	u8 *mem = gmem_mmap(file, FILE_PAGES * PG, 0);
 

@@ -20,7 +20,7 @@
 #define GMEM_MAGIC	0x474d454d
 
 static const unsigned long types[] = {
-	KVM_X86_DEFAULT_VM, KVM_X86_SW_PROTECTED_VM
+	GMEM_VM_DEFAULT, GMEM_VM_PROTECTED
 };
 
 #define for_each_type(_type)						\
@@ -63,7 +63,7 @@ GMEM_TEST(create_arguments)
 GMEM_TEST(create_ignores_reserved)
 {
 	struct kvm_create_guest_memfd args;
-	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM);
+	int vm = gmem_vm_open(GMEM_VM_PROTECTED);
 
 	memset(&args, 0xff, sizeof(args));
 	args.size = PG;
@@ -73,7 +73,7 @@ GMEM_TEST(create_ignores_reserved)
 
 GMEM_TEST(create_huge_sizes)
 {
-	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM);
+	int vm = gmem_vm_open(GMEM_VM_PROTECTED);
 	int shift;
 
 	for (shift = 12; shift < 63; shift++) {
@@ -93,15 +93,15 @@ GMEM_TEST(create_huge_sizes)
 
 GMEM_TEST(descriptor)
 {
-	int fd = open_file(KVM_X86_SW_PROTECTED_VM, 4, 0);
-	int fd2 = open_file(KVM_X86_SW_PROTECTED_VM, 4, GMEM_INPLACE);
+	int fd = open_file(GMEM_VM_PROTECTED, 4, 0);
+	int fd2 = open_file(GMEM_VM_PROTECTED, 4, GMEM_INPLACE);
 	struct stat st, st2;
 	struct statfs sfs;
 	char path[64];
 
 	ASSERT_EQ(fcntl(fd, F_GETFD), 0);
 	/* O_LARGEFILE as the kernel has it; the C library says 0. */
-	ASSERT_EQ(fcntl(fd, F_GETFL) & (O_ACCMODE | 0100000), O_RDWR | 0100000);
+	ASSERT_EQ(fcntl(fd, F_GETFL) & (O_ACCMODE | GMEM_O_LARGEFILE), O_RDWR | GMEM_O_LARGEFILE);
 	TEST_ASSERT(!fstat(fd, &st) && !fstat(fd2, &st2), "fstat()");
 	ASSERT_EQ(st.st_mode, S_IFREG | 0600);
 	ASSERT_EQ(st.st_size, 4 * PG);
@@ -121,7 +121,7 @@ GMEM_TEST(no_read_write)
 	char buf[8] = {};
 
 	for (flags = 0; flags < 4; flags++) {
-		int fd = open_file(KVM_X86_SW_PROTECTED_VM, 4, flags);
+		int fd = open_file(GMEM_VM_PROTECTED, 4, flags);
 
 		ASSERT_ERRNO(read(fd, buf, sizeof(buf)), EINVAL);
 		ASSERT_ERRNO(write(fd, buf, sizeof(buf)), EINVAL);
@@ -138,7 +138,7 @@ GMEM_TEST(no_inode_changes)
 	u64 flags;
 
 	for (flags = 0; flags < 4; flags++) {
-		int fd = open_file(KVM_X86_SW_PROTECTED_VM, 4, flags);
+		int fd = open_file(GMEM_VM_PROTECTED, 4, flags);
 		struct stat st;
 
 		ASSERT_ERRNO(ftruncate(fd, 0), EINVAL);
@@ -161,7 +161,7 @@ GMEM_TEST(fallocate_arguments)
 	u64 flags;
 
 	for (flags = 0; flags < 4; flags++) {
-		int fd = open_file(KVM_X86_SW_PROTECTED_VM, 4, flags);
+		int fd = open_file(GMEM_VM_PROTECTED, 4, flags);
 
 		ASSERT_ERRNO(fallocate(fd, 0, 0, PG), EOPNOTSUPP);
 		ASSERT_ERRNO(fallocate(fd, FALLOC_FL_PUNCH_HOLE, 0, PG), EOPNOTSUPP);
@@ -194,9 +194,9 @@ GMEM_TEST(fallocate_arguments)
 
 GMEM_TEST(mmap_rules)
 {
-	int plain = open_file(KVM_X86_SW_PROTECTED_VM, 4, 0);
-	int init = open_file(KVM_X86_SW_PROTECTED_VM, 4, GUEST_MEMFD_FLAG_INIT_SHARED);
-	int fd = open_file(KVM_X86_SW_PROTECTED_VM, 4, GMEM_INPLACE);
+	int plain = open_file(GMEM_VM_PROTECTED, 4, 0);
+	int init = open_file(GMEM_VM_PROTECTED, 4, GUEST_MEMFD_FLAG_INIT_SHARED);
+	int fd = open_file(GMEM_VM_PROTECTED, 4, GMEM_INPLACE);
 	const int rw = PROT_READ | PROT_WRITE;
 
 	ASSERT_ERRNO(mmap(NULL, PG, rw, MAP_SHARED, plain, 0), ENODEV);
@@ -233,7 +233,7 @@ GMEM_TEST(mmap_access)
 
 GMEM_TEST(mmap_of_initially_private)
 {
-	int fd = open_file(KVM_X86_SW_PROTECTED_VM, 4, GUEST_MEMFD_FLAG_MMAP);
+	int fd = open_file(GMEM_VM_PROTECTED, 4, GUEST_MEMFD_FLAG_MMAP);
 	u8 *mem = gmem_mmap(fd, 4 * PG, 0);
 	u8 v;
 
@@ -245,7 +245,7 @@ GMEM_TEST(mmap_of_initially_private)
 
 GMEM_TEST(mmap_advice)
 {
-	int fd = open_file(KVM_X86_DEFAULT_VM, 1024, GMEM_INPLACE);
+	int fd = open_file(GMEM_VM_DEFAULT, 1024, GMEM_INPLACE);
 	u8 *mem = gmem_mmap(fd, 1024 * PG, 0);
 
 	mem[0] = 1;
@@ -260,7 +260,7 @@ GMEM_TEST(mmap_advice)
 
 GMEM_TEST(mmap_memory_policy)
 {
-	int fd = open_file(KVM_X86_DEFAULT_VM, 8, GMEM_INPLACE);
+	int fd = open_file(GMEM_VM_DEFAULT, 8, GMEM_INPLACE);
 	u8 *mem = gmem_mmap(fd, 8 * PG, 0);
 	unsigned long node0 = 1, mask = 0;
 	int policy = -1;
@@ -286,7 +286,7 @@ GMEM_TEST(mmap_memory_policy)
 
 GMEM_TEST(mmap_userfaultfd)
 {
-	int fd = open_file(KVM_X86_DEFAULT_VM, 8, GMEM_INPLACE);
+	int fd = open_file(GMEM_VM_DEFAULT, 8, GMEM_INPLACE);
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = { .range.len = 8 * PG };
 	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
@@ -305,7 +305,7 @@ GMEM_TEST(mmap_userfaultfd)
 
 GMEM_TEST(attrs2_arguments)
 {
-	int fd = open_file(KVM_X86_SW_PROTECTED_VM, 4, GMEM_INPLACE);
+	int fd = open_file(GMEM_VM_PROTECTED, 4, GMEM_INPLACE);
 	struct kvm_memory_attributes2 args = { .size = PG };
 	int i;
 
@@ -335,7 +335,7 @@ GMEM_TEST(attrs2_arguments)
 
 GMEM_TEST(attrs2_needs_a_protected_vm)
 {
-	int fd = open_file(KVM_X86_DEFAULT_VM, 4, GMEM_INPLACE);
+	int fd = open_file(GMEM_VM_DEFAULT, 4, GMEM_INPLACE);
 
 	ASSERT_ERRNO(__gmem_set_attrs2(fd, 0, PG, GMEM_PRIVATE, NULL), EINVAL);
 	ASSERT_ERRNO(__gmem_set_attrs2(fd, 0, PG, GMEM_SHARED, NULL), EINVAL);
@@ -343,7 +343,7 @@ GMEM_TEST(attrs2_needs_a_protected_vm)
 
 GMEM_TEST(other_ioctls)
 {
-	int fd = open_file(KVM_X86_SW_PROTECTED_VM, 4, GMEM_INPLACE);
+	int fd = open_file(GMEM_VM_PROTECTED, 4, GMEM_INPLACE);
 	struct kvm_memory_attributes args = { .size = PG };
 
 	ASSERT_ERRNO(ioctl(fd, KVM_SET_MEMORY_ATTRIBUTES, &args), ENOTTY);
@@ -402,7 +402,7 @@ GMEM_TEST(file_closed_before_its_slots)
 GMEM_TEST(descriptor_limit)
 {
 	struct kvm_create_guest_memfd args = { .size = PG };
-	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM);
+	int vm = gmem_vm_open(GMEM_VM_PROTECTED);
 
 	while (dup(vm) >= 0)
 		;
@@ -413,7 +413,7 @@ GMEM_TEST(descriptor_limit)
 
 GMEM_TEST(too_many_files_in_the_system)
 {
-	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM), fd = -1, err = 0;
+	int vm = gmem_vm_open(GMEM_VM_PROTECTED), fd = -1, err = 0;
 	bool limited, lowered, restored;
 	char limit[32];
 

@@ -50,7 +50,7 @@ static void check_holes_under_guest(enum gmem_kind kind)
 	pthread_t thread;
 	unsigned int i;
 
-	vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, 1, guest_scan_page, &vcpu);
+	vm = gmem_vm_create(GMEM_VM_PROTECTED, 1, guest_scan_page, &vcpu);
 	gmem_slot_add(&slot, vm, kind, SLOT, GMEM_BASE, PAGES * PG);
 	gmem_set_attrs(vm->fd, gpa(0), 5 * PG, GMEM_PRIVATE);
 	gmem_run_to_sync(vcpu, 1);
@@ -73,6 +73,7 @@ GMEM_TEST(guest_leaves_freed_pages)
 	struct world w = make_world(GMEM_SLOT_INPLACE);
 	unsigned int i;
 
+	need_offers();
 	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
 	for (i = 2; i < 6; i++)
 		guest_fills(&w, i, 0x22);
@@ -279,7 +280,7 @@ GMEM_TEST(freed_pages_are_wiped)
 GMEM_TEST_TIMEOUT(new_pages_are_zeroed, 120)
 {
 	const u64 size = 256 * MIB;
-	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM), fd;
+	int vm = gmem_vm_open(GMEM_VM_PROTECTED), fd;
 	u8 *dirty = gmem_mmap_anon(size), *mem;
 	u64 i;
 
@@ -307,7 +308,7 @@ GMEM_TEST(memcg_charge)
 	snprintf(pid, sizeof(pid), "%d", getpid());
 	TEST_ASSERT(gmem_write_knob(CGROUP "/cgroup.procs", pid), "moving to the cgroup");
 
-	vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM);
+	vm = gmem_vm_open(GMEM_VM_PROTECTED);
 	fd = gmem_create(vm, 64 * MIB, 0);
 	before = gmem_read_number(CGROUP "/memory.current", NULL);
 	gmem_allocate(fd, 0, 64 * MIB);
@@ -324,7 +325,7 @@ GMEM_TEST(memcg_charge)
 
 static void use_and_drop(enum gmem_kind kind, bool file_first)
 {
-	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM);
+	int vm = gmem_vm_open(GMEM_VM_PROTECTED);
 	struct gmem_slot slot;
 
 	gmem_slot_init(&slot, vm, kind, SLOT, GMEM_BASE, 64 * MIB);
@@ -364,7 +365,7 @@ GMEM_TEST_TIMEOUT(nothing_is_leaked, 120)
 GMEM_TEST(failed_bindings_leak_nothing)
 {
 	const u64 size = 64ULL << 30;
-	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM), fd = gmem_create(vm, size, 0), i;
+	int vm = gmem_vm_open(GMEM_VM_PROTECTED), fd = gmem_create(vm, size, 0), i;
 	long available;
 
 	gmem_set_region2(vm, SLOT, KVM_MEM_GUEST_MEMFD, size, size, NULL, fd, 0);
@@ -404,7 +405,7 @@ static void __noreturn live(int ready, enum gmem_kind kind)
 	pthread_t thread;
 	struct world w;
 
-	w.vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, 1, guest_writes_for_ever, &w.vcpu);
+	w.vm = gmem_vm_create(GMEM_VM_PROTECTED, 1, guest_writes_for_ever, &w.vcpu);
 	gmem_slot_add(&w.slot, w.vm, kind, SLOT, GMEM_BASE, PAGES * PG);
 	gmem_run_to_sync(w.vcpu, 1);
 	pthread_create(&thread, NULL, convert_for_ever, &w);

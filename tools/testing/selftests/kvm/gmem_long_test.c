@@ -117,7 +117,7 @@ static bool reschedules(const struct work *work, int vm, const struct gmem_slot 
 
 static void check_reschedules(const struct work *work)
 {
-	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM), i;
+	int vm = gmem_vm_open(GMEM_VM_PROTECTED), i;
 	struct gmem_slot slot;
 
 	make_vcpus(vm, MANY_VCPUS);
@@ -199,8 +199,8 @@ static u64 time_conversion(int vm)
 GMEM_TEST_TIMEOUT(cost_does_not_grow_with_vcpus, 120)
 {
 	int vms[] = {
-		gmem_vm_open(KVM_X86_SW_PROTECTED_VM),
-		gmem_vm_open(KVM_X86_SW_PROTECTED_VM),
+		gmem_vm_open(GMEM_VM_PROTECTED),
+		gmem_vm_open(GMEM_VM_PROTECTED),
 	};
 	const unsigned int nr[] = { 1, 512 };
 	struct gmem_slot slot;
@@ -291,7 +291,7 @@ static void make_busy(struct busy *b, u64 clock, u64 touch)
 	*b = (struct busy) {};
 	todo.clock = clock;
 	todo.touch = touch;
-	b->vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, 1, guest_clock, &b->vcpu);
+	b->vm = gmem_vm_create(GMEM_VM_PROTECTED, 1, guest_clock, &b->vcpu);
 	sync_global_to_guest(b->vm, todo);
 	gmem_slot_add(&b->slot, b->vm, GMEM_SLOT_INPLACE, SLOT, gpa(0),
 		      (LONG_PAGES + SPARE_PAGES) * PG);
@@ -485,7 +485,7 @@ static bool maps_beside_faults(int vm, const struct gmem_slot *slot)
 
 GMEM_TEST_TIMEOUT(fault_that_waits_does_not_lock_the_address_space, 240)
 {
-	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM), i;
+	int vm = gmem_vm_open(GMEM_VM_PROTECTED), i;
 	struct gmem_slot slot;
 
 	gmem_slot_init(&slot, vm, GMEM_SLOT_INPLACE, SLOT, gpa(0), 2 * LONG_PAGES * PG);

@@ -96,7 +96,7 @@ GMEM_TEST(memory_of_a_file_stays_in_an_ordinary_guest)
 {
 	struct world w;
 
-	w.vm = gmem_vm_create(KVM_X86_DEFAULT_VM, 1, gmem_guest_server, &w.vcpu);
+	w.vm = gmem_vm_create(GMEM_VM_DEFAULT, 1, gmem_guest_server, &w.vcpu);
 	gmem_slot_add(&w.slot, w.vm, GMEM_SLOT_INPLACE, SLOT, GMEM_BASE, PAGES * PG);
 	gmem_server_start(w.vcpu);
 	fill_guest(&w);
@@ -196,9 +196,9 @@ static long delete_other_slot(unsigned long type)
 
 GMEM_TEST(slot_goes_alone)
 {
-	ASSERT_EQ(delete_other_slot(KVM_X86_SW_PROTECTED_VM), 0);
+	ASSERT_EQ(delete_other_slot(GMEM_VM_PROTECTED), 0);
 	/* The MMU of an ordinary guest begins anew. */
-	ASSERT_EQ(delete_other_slot(KVM_X86_DEFAULT_VM), PAGES);
+	ASSERT_EQ(delete_other_slot(GMEM_VM_DEFAULT), PAGES);
 }
 
 GMEM_TEST(slot_moves)

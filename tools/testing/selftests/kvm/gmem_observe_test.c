@@ -212,7 +212,7 @@ GMEM_TEST(map_in_pieces)
 
 GMEM_TEST(map_outlives_its_vm)
 {
-	int vm = gmem_vm_open(KVM_X86_SW_PROTECTED_VM);
+	int vm = gmem_vm_open(GMEM_VM_PROTECTED);
 	char path[PATH_MAX], text[16];
 	int map;
 
@@ -245,7 +245,7 @@ static void assert_moved_map(int vm, const char *expected)
 
 static int vm_with_a_slot(int kvm, u32 slot, u64 gpa, int *file)
 {
-	int vm = ioctl(kvm, KVM_CREATE_VM, KVM_X86_SW_PROTECTED_VM);
+	int vm = ioctl(kvm, KVM_CREATE_VM, GMEM_VM_PROTECTED);
 
 	TEST_ASSERT(vm >= 0, "KVM_CREATE_VM: %s", strerror(errno));
 	if (file)

@@ -46,7 +46,7 @@ static void make_race(struct race *r, int nr_vcpus, void *guest_code,
 		      enum gmem_kind kind, u64 size)
 {
 	memset(r, 0, sizeof(*r));
-	r->vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, nr_vcpus, guest_code, r->vcpus);
+	r->vm = gmem_vm_create(GMEM_VM_PROTECTED, nr_vcpus, guest_code, r->vcpus);
 	gmem_enable_map_gpa_range(r->vm);
 	gmem_slot_add(&r->slot, r->vm, kind, SLOT, GMEM_BASE, size);
 	gmem_slot_add(&r->control_slot, r->vm, GMEM_SLOT_PLAIN, SLOT + 1, CONTROL, PG);

@@ -35,7 +35,7 @@ static void make_target(struct target *t)
 	unsigned int i;
 
 	*t = (struct target) {};
-	t->vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, 1, gmem_guest_server, &t->vcpu);
+	t->vm = gmem_vm_create(GMEM_VM_PROTECTED, 1, gmem_guest_server, &t->vcpu);
 	gmem_slot_add(&t->big, t->vm, GMEM_SLOT_INPLACE, SLOT, gpa(0), LONG_SIZE);
 	gmem_slot_add(&t->two, t->vm, GMEM_SLOT_TWO, SLOT + 1, gpa(LONG_PAGES), PAGES * PG);
 	gmem_server_start(t->vcpu);

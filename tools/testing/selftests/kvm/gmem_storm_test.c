@@ -253,7 +253,7 @@ GMEM_TEST_TIMEOUT(everything_at_once, 300)
 {
 	struct storm s;
 
-	make_storm(&s, KVM_X86_SW_PROTECTED_VM);
+	make_storm(&s, GMEM_VM_PROTECTED);
 	run_storm(&s);
 }
 

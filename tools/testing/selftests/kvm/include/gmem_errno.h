@@ -64,8 +64,8 @@ static const struct gmem_type {
 	const char *name;
 	unsigned long type;
 } gmem_types[] = {
-	{ "default VM", KVM_X86_DEFAULT_VM },
-	{ "protected VM", KVM_X86_SW_PROTECTED_VM },
+	{ "default VM", GMEM_VM_DEFAULT },
+	{ "protected VM", GMEM_VM_PROTECTED },
 };
 
 #define for_each_vm_type(_t)						\

@@ -15,6 +15,7 @@
 #include <linux/kvm_para.h>
 #include <sys/mman.h>
 
+#include "gmem_arch.h"
 #include "kvm_util.h"
 #include "processor.h"
 

@@ -17,7 +17,7 @@ static unsigned long vm_type(unsigned long type)
 {
 	const char *other = getenv("GMEM_VM_TYPE");
 
-	return type == KVM_X86_SW_PROTECTED_VM && other ? strtoul(other, NULL, 0) : type;
+	return type == GMEM_VM_PROTECTED && other ? strtoul(other, NULL, 0) : type;
 }
 
 int gmem_vm_open(unsigned long type)
@@ -301,7 +301,7 @@ static struct kvm_vm *vm_create_typed(unsigned long type)
 
 	if (type) {
 		kvm_vm_release(vm);
-		vm->type = vm_type(type);
+		vm->type |= vm_type(type);
 		kvm_vm_restart(vm);
 	}
 	return vm;
@@ -313,7 +313,7 @@ static void vm_load(struct kvm_vm *vm, int nr_vcpus, void *guest_code,
 	int i;
 
 	kvm_vm_elf_load(vm, program_invocation_name);
-	vm_create_irqchip(vm);
+	gmem_arch_setup(vm);
 	vm_init_descriptor_tables(vm);
 	for (i = 0; i < nr_vcpus; i++) {
 		vcpus[i] = vm_vcpu_add(vm, i, guest_code);
@@ -357,7 +357,7 @@ struct kvm_vm *gmem_vm_create(unsigned long type, int nr_vcpus,
 struct kvm_vm *gmem_vm_create_inplace(int nr_vcpus, void *guest_code,
 				      struct kvm_vcpu **vcpus, int *gmem_fd)
 {
-	struct kvm_vm *vm = vm_create_typed(KVM_X86_SW_PROTECTED_VM);
+	struct kvm_vm *vm = vm_create_typed(GMEM_VM_PROTECTED);
 	struct userspace_mem_region *region;
 	void *mem;
 	int fd;

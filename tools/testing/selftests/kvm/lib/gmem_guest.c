@@ -4,30 +4,6 @@
  */
 #include "gmem_guest.h"
 
-static bool guest_is_intel(void)
-{
-	u32 eax = 0, ebx, ecx = 0, edx;
-
-	asm volatile("cpuid" : "+a" (eax), "=b" (ebx), "+c" (ecx), "=d" (edx));
-	return ebx == 0x756e6547;	/* "Genu" */
-}
-
-/* The native instruction: KVM would patch the other one, in guest memory. */
-u64 gmem_hypercall(u64 nr, u64 a0, u64 a1, u64 a2)
-{
-	u64 r;
-
-	if (guest_is_intel())
-		asm volatile("vmcall" : "=a" (r)
-			     : "a" (nr), "b" (a0), "c" (a1), "d" (a2)
-			     : "memory");
-	else
-		asm volatile("vmmcall" : "=a" (r)
-			     : "a" (nr), "b" (a0), "c" (a1), "d" (a2)
-			     : "memory");
-	return r;
-}
-
 void guest_fill(u64 gva, u8 value)
 {
 	u64 *page = (void *)gva;
@@ -47,23 +23,6 @@ int guest_page_is(u64 gva, u8 value)
 			return 0;
 	}
 	return 1;
-}
-
-static void guest_outs(u64 gva, u64 n)
-{
-	asm volatile("cld; rep outsb"
-		     : "+S" (gva), "+c" (n) : "d" (GMEM_GUEST_STRING) : "memory");
-}
-
-static void guest_ins(u64 gva, u64 n)
-{
-	asm volatile("cld; rep insb"
-		     : "+D" (gva), "+c" (n) : "d" (GMEM_GUEST_STRING) : "memory");
-}
-
-static void guest_move(u64 from, u64 to)
-{
-	asm volatile("cld; movsb" : "+S" (from), "+D" (to) : : "memory");
 }
 
 void guest_touch(u64 gva, u64 pages)
@@ -88,26 +47,9 @@ static u64 serve(enum gmem_cmd_op op, u64 a, u64 b)
 	case GMEM_CMD_TOUCH:
 		guest_touch(a, b);
 		return 0;
-	case GMEM_CMD_SHARE:
-		return gmem_map_gpa_range(a, b, GMEM_MAP_DECRYPTED);
-	case GMEM_CMD_OFFER:
-		return gmem_map_gpa_range(a, b, GMEM_MAP_OFFER);
-	case GMEM_CMD_UNSHARE:
-		return gmem_map_gpa_range(a, b, GMEM_MAP_ENCRYPTED);
-	case GMEM_CMD_OUTS:
-		guest_outs(a, b);
-		return 0;
-	case GMEM_CMD_INS:
-		guest_ins(a, b);
-		return 0;
-	case GMEM_CMD_MOVE:
-		guest_move(a, b);
-		return 0;
-	case GMEM_CMD_WRMSR:
-		wrmsr(a, b);
-		return 0;
+	default:
+		return gmem_arch_serve(op, a, b);
 	}
-	return -1;
 }
 
 void gmem_guest_server(void)
@@ -121,16 +63,9 @@ void gmem_guest_server(void)
 	}
 }
 
-static void decode_io(struct kvm_vcpu *vcpu, struct gmem_run *run)
+static void decode_call(enum gmem_guest_call nr, struct gmem_run *run)
 {
-	struct kvm_regs regs;
-
-	vcpu_regs_get(vcpu, &regs);
-	run->args[0] = regs.rdi;
-	run->args[1] = regs.rsi;
-	run->args[2] = regs.rbx;
-
-	switch (vcpu->run->io.port) {
+	switch (nr) {
 	case GMEM_GUEST_SYNC:
 		run->exit = GMEM_EXIT_SYNC;
 		break;
@@ -141,12 +76,8 @@ static void decode_io(struct kvm_vcpu *vcpu, struct gmem_run *run)
 		TEST_FAIL("guest: line %lu: saw %#lx, expected %#lx",
 			  run->args[0], run->args[1], run->args[2]);
 		break;
-	case GMEM_GUEST_STRING:
-		break;
 	default:
-		/* Port 0x1000 is an unhandled exception. */
-		TEST_FAIL("guest: unexpected access to port %#x, rip %#llx",
-			  vcpu->run->io.port, regs.rip);
+		break;
 	}
 }
 
@@ -161,6 +92,7 @@ static void decode_io(struct kvm_vcpu *vcpu, struct gmem_run *run)
 struct gmem_run gmem_run(struct kvm_vcpu *vcpu)
 {
 	struct gmem_run run = { .exit = GMEM_EXIT_OTHER };
+	enum gmem_guest_call nr;
 
 	do {
 		errno = 0;
@@ -171,12 +103,12 @@ struct gmem_run gmem_run(struct kvm_vcpu *vcpu)
 	if (run.ret && (run.err == EFAULT || run.err == EHWPOISON) &&
 	    vcpu->run->exit_reason == KVM_EXIT_MEMORY_FAULT)
 		run.exit = GMEM_EXIT_FAULT;
-	else if (!run.ret && vcpu->run->exit_reason == KVM_EXIT_IO)
-		decode_io(vcpu, &run);
+	else if (!run.ret && gmem_arch_guest_call(vcpu, &run, &nr))
+		decode_call(nr, &run);
 	return run;
 }
 
-static void describe(struct kvm_vcpu *vcpu, const struct gmem_run *run)
+void gmem_describe_run(struct kvm_vcpu *vcpu, const struct gmem_run *run)
 {
 	struct kvm_run *r = vcpu->run;
 
@@ -202,7 +134,7 @@ static struct gmem_run run_to(struct kvm_vcpu *vcpu, enum gmem_exit exit,
 	struct gmem_run run = gmem_run(vcpu);
 
 	if (run.exit != exit) {
-		describe(vcpu, &run);
+		gmem_describe_run(vcpu, &run);
 		TEST_FAIL("vCPU %u did not run to %s", vcpu->id, what);
 	}
 	return run;
@@ -229,7 +161,7 @@ static void check_fault(struct kvm_vcpu *vcpu, const struct gmem_run *run,
 	if (run->exit != GMEM_EXIT_FAULT || run->ret != -1 ||
 	    run->err != EFAULT || r->memory_fault.gpa != gpa ||
 	    r->memory_fault.size != 4096 || r->memory_fault.flags != flags) {
-		describe(vcpu, run);
+		gmem_describe_run(vcpu, run);
 		TEST_FAIL("no memory fault at %#lx with flags %#lx", gpa, flags);
 	}
 }
@@ -240,38 +172,6 @@ void gmem_run_to_fault(struct kvm_vcpu *vcpu, u64 gpa, u64 flags)
 	struct gmem_run run = gmem_run(vcpu);
 
 	check_fault(vcpu, &run, gpa, flags);
-}
-
-static void check_map_gpa_range(struct kvm_vcpu *vcpu,
-				const struct gmem_run *run, u64 gpa,
-				u64 pages, u64 attrs)
-{
-	struct kvm_run *r = vcpu->run;
-
-	if (run->ret || r->exit_reason != KVM_EXIT_HYPERCALL) {
-		describe(vcpu, run);
-		TEST_FAIL("vCPU %u did not run to a hypercall", vcpu->id);
-	}
-	ASSERT_EQ(r->hypercall.nr, KVM_HC_MAP_GPA_RANGE);
-	ASSERT_EQ(r->hypercall.args[0], gpa);
-	ASSERT_EQ(r->hypercall.args[1], pages);
-	ASSERT_EQ(r->hypercall.args[2], attrs);
-	ASSERT_EQ(r->hypercall.ret, 0);
-	ASSERT_EQ(r->hypercall.longmode, 1);
-}
-
-/* The hypercall's exit.  The answer is run->hypercall.ret, preset to 0. */
-void gmem_run_to_map_gpa_range(struct kvm_vcpu *vcpu, u64 gpa,
-			       u64 pages, u64 attrs)
-{
-	struct gmem_run run = gmem_run(vcpu);
-
-	check_map_gpa_range(vcpu, &run, gpa, pages, attrs);
-}
-
-void gmem_enable_map_gpa_range(struct kvm_vm *vm)
-{
-	vm_enable_cap(vm, KVM_CAP_EXIT_HYPERCALL, BIT(KVM_HC_MAP_GPA_RANGE));
 }
 
 /* Run a vCPU to where gmem_guest_server() waits for its first command. */
@@ -294,20 +194,16 @@ void gmem_server_start(struct kvm_vcpu *vcpu)
 struct gmem_run gmem_cmd(struct kvm_vcpu *vcpu, enum gmem_cmd_op op,
 			 u64 a, u64 b)
 {
-	struct kvm_regs regs;
+	const u64 args[3] = { op, a, b };
 
-	vcpu_regs_get(vcpu, &regs);
-	regs.rdi = op;
-	regs.rsi = a;
-	regs.rbx = b;
-	vcpu_regs_set(vcpu, &regs);
+	gmem_arch_set_args(vcpu, args);
 	return gmem_run(vcpu);
 }
 
 static u64 result_of(struct kvm_vcpu *vcpu, const struct gmem_run *run)
 {
 	if (run->exit != GMEM_EXIT_SYNC) {
-		describe(vcpu, run);
+		gmem_describe_run(vcpu, run);
 		TEST_FAIL("vCPU %u did not complete its command", vcpu->id);
 	}
 	return run->args[1];
@@ -337,12 +233,4 @@ void gmem_cmd_fault(struct kvm_vcpu *vcpu, enum gmem_cmd_op op, u64 a,
 	struct gmem_run run = gmem_cmd(vcpu, op, a, b);
 
 	check_fault(vcpu, &run, a & ~4095ULL, flags);
-}
-
-/* Leave the vCPU in the exit of its offer: convert, then gmem_resume(). */
-void gmem_guest_offer(struct kvm_vcpu *vcpu, u64 gpa, u64 pages)
-{
-	struct gmem_run run = gmem_cmd(vcpu, GMEM_CMD_OFFER, gpa, pages);
-
-	check_map_gpa_range(vcpu, &run, gpa, pages, GMEM_MAP_OFFER);
 }

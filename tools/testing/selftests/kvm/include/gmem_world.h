@@ -3,12 +3,13 @@
  * A protected VM with one data slot and a guest that takes commands, and what
  * host and guest see of each page of the slot.
  */
-#ifndef SELFTEST_KVM_X86_GMEM_WORLD_H
-#define SELFTEST_KVM_X86_GMEM_WORLD_H
+#ifndef SELFTEST_KVM_GMEM_WORLD_H
+#define SELFTEST_KVM_GMEM_WORLD_H
 
 #include <sys/uio.h>
 
 #include "gmem_guest.h"
+#include "gmem_harness.h"
 
 #define PG	4096ULL
 #define PAGES	16	/* of the slot */
@@ -24,7 +25,7 @@ static inline struct world make_world(enum gmem_kind kind)
 {
 	struct world w;
 
-	w.vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, 1, gmem_guest_server, &w.vcpu);
+	w.vm = gmem_vm_create(GMEM_VM_PROTECTED, 1, gmem_guest_server, &w.vcpu);
 	gmem_enable_map_gpa_range(w.vm);
 	gmem_slot_add(&w.slot, w.vm, kind, SLOT, GMEM_BASE, PAGES * PG);
 	gmem_server_start(w.vcpu);
@@ -85,6 +86,12 @@ static inline void assert_guest(const struct world *w, unsigned int page, u8 val
 		    gmem_cmd_result(w->vcpu, GMEM_CMD_READ, gpa(page), 0));
 }
 
+static inline void need_offers(void)
+{
+	if (!GMEM_HAS_OFFERS)
+		gmem_skip("guests have no hypercall to share memory");
+}
+
 /* The guest offers @pages pages; the VMM converts that range and resumes. */
 static inline void convert_offered(const struct world *w, unsigned int page,
 				   unsigned int pages)
@@ -114,4 +121,4 @@ static inline void unpin(int pipe_fds[2], u8 value)
 	close(pipe_fds[1]);
 }
 
-#endif /* SELFTEST_KVM_X86_GMEM_WORLD_H */
+#endif /* SELFTEST_KVM_GMEM_WORLD_H */

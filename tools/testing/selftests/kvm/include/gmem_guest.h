@@ -4,19 +4,12 @@
  *
  * The library's ucall passes a pointer to the guest's stack, which the host
  * cannot follow when the stack or the page tables are private.  The calls here
- * pass three values in registers by an OUT to a port and need no memory.
+ * pass three values in registers, by an access to a device, and need no memory.
  */
-#ifndef SELFTEST_KVM_X86_GMEM_GUEST_H
-#define SELFTEST_KVM_X86_GMEM_GUEST_H
+#ifndef SELFTEST_KVM_GMEM_GUEST_H
+#define SELFTEST_KVM_GMEM_GUEST_H
 
 #include "gmem_util.h"
-
-enum gmem_guest_call {
-	GMEM_GUEST_SYNC = 0x6d0,	/* value, two arguments */
-	GMEM_GUEST_DONE,
-	GMEM_GUEST_FAIL,		/* line, seen, expected */
-	GMEM_GUEST_STRING,		/* port for string instructions */
-};
 
 /* How one run of a vCPU ended */
 enum gmem_exit {
@@ -51,16 +44,6 @@ enum gmem_cmd_op {
 
 #define GMEM_STAGE_READY	0x5e4e4
 
-/* Guest side.  The host can change the three registers before it resumes. */
-static inline void __gmem_guest_call(enum gmem_guest_call nr, u64 *a,
-				     u64 *b, u64 *c)
-{
-	asm volatile("outl %%eax, %%dx"
-		     : "+D" (*a), "+S" (*b), "+b" (*c)
-		     : "d" (nr), "a" (0)
-		     : "memory");
-}
-
 static inline void gmem_guest_call(enum gmem_guest_call nr, u64 a,
 				   u64 b, u64 c)
 {
@@ -78,18 +61,6 @@ static inline void gmem_guest_call(enum gmem_guest_call nr, u64 a,
 	if (__s != __e)							\
 		gmem_guest_call(GMEM_GUEST_FAIL, __LINE__, __s, __e);	\
 } while (0)
-
-u64 gmem_hypercall(u64 nr, u64 a0, u64 a1, u64 a2);
-
-#define GMEM_MAP_ENCRYPTED	BIT_ULL(4)
-#define GMEM_MAP_DECRYPTED	0ULL
-#define GMEM_MAP_OFFER		BIT_ULL(31)	/* decrypted, with contents */
-
-/* Ask for a conversion.  0, or minus a KVM_E* value. */
-static inline s64 gmem_map_gpa_range(u64 gpa, u64 pages, u64 attrs)
-{
-	return gmem_hypercall(KVM_HC_MAP_GPA_RANGE, gpa, pages, attrs);
-}
 
 static inline u8 guest_read8(u64 gva)
 {
@@ -115,7 +86,7 @@ void gmem_run_to_done(struct kvm_vcpu *vcpu);
 void gmem_run_to_fault(struct kvm_vcpu *vcpu, u64 gpa, u64 flags);
 void gmem_run_to_map_gpa_range(struct kvm_vcpu *vcpu, u64 gpa,
 			       u64 pages, u64 attrs);
-void gmem_enable_map_gpa_range(struct kvm_vm *vm);
+void gmem_describe_run(struct kvm_vcpu *vcpu, const struct gmem_run *run);
 
 void gmem_server_start(struct kvm_vcpu *vcpu);
 struct gmem_run gmem_cmd(struct kvm_vcpu *vcpu, enum gmem_cmd_op op,
@@ -127,4 +98,14 @@ void gmem_cmd_fault(struct kvm_vcpu *vcpu, enum gmem_cmd_op op, u64 a,
 void gmem_guest_offer(struct kvm_vcpu *vcpu, u64 gpa, u64 pages);
 u64 gmem_resume(struct kvm_vcpu *vcpu);
 
-#endif /* SELFTEST_KVM_X86_GMEM_GUEST_H */
+/*
+ * Of the architecture: commands that only it has, whether an exit is a guest call
+ * (then which, and its arguments), the arguments that the guest goes on with, and
+ * what vCPUs need besides.
+ */
+u64 gmem_arch_serve(enum gmem_cmd_op op, u64 a, u64 b);
+bool gmem_arch_guest_call(struct kvm_vcpu *vcpu, struct gmem_run *run,
+			  enum gmem_guest_call *nr);
+void gmem_arch_set_args(struct kvm_vcpu *vcpu, const u64 args[3]);
+
+#endif /* SELFTEST_KVM_GMEM_GUEST_H */
