@@ -206,9 +206,10 @@ def docs(ctx):
 def docs_tests(ctx):
     # Names from the repository: tests may be there before their patch is.
     folder = ctx.top / "tools/testing/selftests/kvm"
-    sources = {p.name: p.read_text() for p in folder.glob("gmem_*_test.c")}
+    sources = {p.name: p.read_text() for p in folder.rglob("gmem_*_test.c")}
     cases = text.cases_of(sources)
-    manifest = (ctx.top / "scripts/manifest").read_text()
+    manifest = "".join((ctx.top / f"scripts/{m}").read_text()
+                       for m in ("manifest", "manifest-arm64"))
     lines = []
     for name in ctx.ours(".rst"):
         page = (ctx.top / name).read_text()

@@ -64,10 +64,10 @@ ARCHES = {a.name: a for a in (
          (Kernel("base", "unpatched", X86), Kernel("on", "ours, options on", (*X86, "gmem")),
           Kernel("off", "ours, options off", X86)),
          {"default": ()}, "qemu-system-x86_64"),
-    # arm64 has no option of the series to choose yet: on and off are one kernel.
     Arch("arm64", "aarch64", "arch/arm64/boot/Image",
          (Kernel("base", "unpatched", ("arm64",)),
-          Kernel("both", "ours, options on = off", ("arm64",))),
+          Kernel("on", "ours, options on", ("arm64", "arm64-gmem")),
+          Kernel("off", "ours, options off", ("arm64",))),
          {"nvhe": ("kvm-arm.mode=nvhe",), "protected": ("kvm-arm.mode=protected",)},
          "qemu-system-aarch64"),
 )}

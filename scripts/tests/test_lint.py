@@ -157,6 +157,8 @@ class Documents(unittest.TestCase):
         page = "See gmem_a_test.one and gmem_b_test.\n"
         self.assertEqual(text.unlisted("p", page, "x 60 ours/gmem_a_test\ny 60 ours/gmem_b_test\n"), [])
         self.assertEqual(len(text.unlisted("p", page, "x 60 ours/gmem_a_test\n")), 1)
+        self.assertEqual(text.unlisted("p", "See gmem_a_test.\n", "x 60 ours/aarch64/gmem_a_test\n"),
+                         [])
 
     TABLE = "Errors (gmem_a_test.one).{}\n\n======= ====\nEINVAL  bad\n        bit\n" \
             "ENOMEM  none\n======= ====\n"

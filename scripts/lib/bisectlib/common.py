@@ -15,7 +15,8 @@ COLUMNS = ("x86-off", "x86-on", "arm64-off", "arm64-on")
 FRAGMENTS = {"x86": ("x86", "v6.1", "kunit", "debug-light"),
              "arm64": ("arm64", "kunit")}
 # Our options. A prefix may not have them yet; the last one must.
-OWN = {"x86": ("gmem", "gmem-test", "gmem-kunit", "page-kinds"), "arm64": ("gmem-kunit", "page-kinds")}
+OWN = {"x86": ("gmem", "gmem-test", "gmem-kunit", "page-kinds"),
+       "arm64": ("arm64-gmem", "gmem-kunit", "page-kinds")}
 # Directories that are built as a whole: the series adds files there.
 FOLDERS = {"x86": ("arch/x86/kvm/", "virt/"), "arm64": ("arch/arm64/kvm/", "virt/")}
 CROSS = {"x86": "", "arm64": "aarch64-linux-gnu-"}

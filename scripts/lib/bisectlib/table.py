@@ -6,7 +6,7 @@ from .common import COLUMNS
 
 HEAD = (*COLUMNS, "W=1", "checkpatch", "tools")
 LEGEND = """\
-off, on: without and with our options (arm64 has only the KUnit suite)
+off, on: without and with our options
 forced: the option cannot be chosen yet; its symbol is switched on
 alone:  new files that no Makefile names yet are compiled by themselves
 =off:   the same .config as without our options
