@@ -143,6 +143,8 @@ static int kvm_convert_invalidate_part(struct kvm_conversion *conv,
 	pgoff_t pos, end;
 	int r = 0;
 
+	lockdep_assert_held_write(&part->gmem->mapping->invalidate_lock);
+
 	if (!part->binding)
 		return 0;
 

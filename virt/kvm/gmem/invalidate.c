@@ -78,6 +78,8 @@ static void kvm_invalidate_runs(struct kvm_invalidation *inv,
 	unsigned int i, kind = KVM_GFN_ALL;
 	unsigned long value;
 
+	lockdep_assert_held(&inv->kvm->mmu_lock);
+
 	for (i = 0; i < KVM_INVALIDATE_RUNS && range->start < end; i++) {
 		range->end = end;
 		if (inv->kinds != KVM_GFN_ALL) {
@@ -253,6 +255,8 @@ bool __kvm_gmem_handle_hva_gfns(struct kvm *kvm, struct kvm_gfn_range *range,
 	unsigned long value = 0;
 	unsigned int i;
 	bool ret = false;
+
+	lockdep_assert_held(&kvm->mmu_lock);
 
 	if (kvm_gmem_serves(range->slot, false))
 		return false;
