@@ -100,6 +100,9 @@ void kvm_gmem_cancel_request(struct kvm_vcpu *vcpu);
 bool kvm_gmem_take_request(struct kvm *kvm, gfn_t start, gfn_t end,
 			   gfn_t *kept_start, gfn_t *kept_end);
 
+/* sw.c */
+extern const struct kvm_gmem_ops kvm_sw_gmem_ops;
+
 /* binding.c, called from the memslot code */
 int kvm_gmem_prepare_slot(struct kvm *kvm, struct kvm_memory_slot *slot,
 			  const struct kvm_userspace_memory_region2 *mem);

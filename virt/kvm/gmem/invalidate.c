@@ -64,33 +64,38 @@ static unsigned int kvm_gfn_kind(unsigned long attrs)
 }
 
 /*
- * From the start of a range to @end at most, remove the mappings of some runs.
- * No attribute changes meanwhile under a mapping: what the guest has mapped has
- * the kind that its gfn has now.
+ * From the start of a range to @end at most, call a function of the architecture for
+ * some runs.  No attribute changes meanwhile under a mapping: what the guest has mapped
+ * has the kind that its gfn has now.
  *
- * The next call may drop mmu_lock, and knows nothing of what this one has removed:
- * flush first.
+ * If the next call may drop mmu_lock, nothing that this one has removed may wait for a
+ * flush.
  */
-static void kvm_invalidate_runs(struct kvm_invalidation *inv,
-				struct kvm_gfn_range *range, gfn_t end)
+static bool kvm_gmem_handle_runs(struct kvm *kvm, struct kvm_gfn_range *run, gfn_t end,
+				 unsigned int kinds,
+				 bool (*handler)(struct kvm *kvm,
+						 struct kvm_gfn_range *range))
 {
-	struct kvm_attr_map *attrs = &inv->kvm->private_mem.attrs;
-	unsigned int i, kind = KVM_GFN_ALL;
-	unsigned long value;
+	unsigned long attrs = 0;
+	bool ret = false;
+	unsigned int i;
 
-	lockdep_assert_held(&inv->kvm->mmu_lock);
+	lockdep_assert_held(&kvm->mmu_lock);
 
-	for (i = 0; i < KVM_INVALIDATE_RUNS && range->start < end; i++) {
-		range->end = end;
-		if (inv->kinds != KVM_GFN_ALL) {
-			range->end = kvm_attr_map_run_end(attrs, range->start, end,
-							  &value);
-			kind = kvm_gfn_kind(value);
+	for (i = 0; i < KVM_INVALIDATE_RUNS && run->start < end; i++) {
+		run->end = end;
+		if (kinds != KVM_GFN_ALL)
+			run->end = kvm_attr_map_run_end(&kvm->private_mem.attrs,
+							run->start, end, &attrs);
+		if (kvm_gfn_kind(attrs) & kinds && handler(kvm, run)) {
+			ret = true;
+			if (run->may_block && run->end < end)
+				kvm_flush_remote_tlbs(kvm);
 		}
-		if (kind & inv->kinds && kvm_unmap_gfn_range(inv->kvm, range))
-			kvm_flush_remote_tlbs(inv->kvm);
-		range->start = range->end;
+		run->start = run->end;
 	}
+
+	return ret;
 }
 
 static void kvm_invalidate_slot(struct kvm_invalidation *inv, struct kvm_memory_slot *slot,
@@ -105,8 +110,11 @@ static void kvm_invalidate_slot(struct kvm_invalidation *inv, struct kvm_memory_
 
 	while (range.start < end) {
 		KVM_MMU_LOCK(inv->kvm);
-		kvm_invalidate_runs(inv, &range,
-				    end - range.start > step ? range.start + step : end);
+		if (kvm_gmem_handle_runs(inv->kvm, &range,
+					 end - range.start > step ?
+					 range.start + step : end,
+					 inv->kinds, kvm_unmap_gfn_range))
+			kvm_flush_remote_tlbs(inv->kvm);
 		KVM_MMU_UNLOCK(inv->kvm);
 		cond_resched();
 	}
@@ -220,21 +228,6 @@ void kvm_invalidate_end(struct kvm_invalidation *inv)
 	KVM_MMU_UNLOCK(kvm);
 }
 
-/*
- * If the next call may drop mmu_lock, nothing that this one has removed may wait for
- * a flush.
- */
-static bool kvm_gmem_handle_run(struct kvm *kvm, struct kvm_gfn_range *run, gfn_t end,
-				bool (*handler)(struct kvm *kvm,
-						struct kvm_gfn_range *range))
-{
-	bool ret = handler(kvm, run);
-
-	if (ret && run->may_block && run->end < end)
-		kvm_flush_remote_tlbs(kvm);
-	return ret;
-}
-
 /**
  * __kvm_gmem_handle_hva_gfns - tell the MMU what happens to userspace_addr
  * @kvm: the VM
@@ -252,23 +245,12 @@ bool __kvm_gmem_handle_hva_gfns(struct kvm *kvm, struct kvm_gfn_range *range,
 						struct kvm_gfn_range *range))
 {
 	struct kvm_gfn_range run = *range;
-	unsigned long value = 0;
-	unsigned int i;
-	bool ret = false;
-
-	lockdep_assert_held(&kvm->mmu_lock);
+	bool ret;
 
 	if (kvm_gmem_serves(range->slot, false))
 		return false;
 
-	for (i = 0; i < KVM_INVALIDATE_RUNS && run.start < range->end; i++) {
-		run.end = kvm_attr_map_run_end(&kvm->private_mem.attrs, run.start,
-					       range->end, &value);
-		if (kvm_gfn_kind(value) == KVM_GFN_SHARED)
-			ret |= kvm_gmem_handle_run(kvm, &run, range->end, handler);
-		run.start = run.end;
-	}
-
+	ret = kvm_gmem_handle_runs(kvm, &run, range->end, KVM_GFN_SHARED, handler);
 	if (run.start < range->end) {
 		run.end = range->end;
 		ret |= handler(kvm, &run);

@@ -5,12 +5,6 @@
 
 #include "gmem.h"
 
-/* Software-protected: pages belong to the guest, and to the host kernel. */
-static const struct kvm_gmem_ops kvm_sw_gmem_ops = {
-	.kernel_access = KVM_GMEM_ACCESS_DIRECT,
-	.take_request = kvm_gmem_take_request,
-};
-
 /**
  * kvm_arch_supports_private_mem - is there a VM type with private memory?
  *

@@ -7,9 +7,6 @@
 
 struct kvm_page_fault;
 
-/* sw.c */
-extern const struct kvm_gmem_ops kvm_sw_gmem_ops;
-
 /* fault.c, reached only with private memory, a file or a poisoned page */
 int __kvm_gmem_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault);
 bool __kvm_gmem_judges_access(struct kvm *kvm);

@@ -102,8 +102,7 @@ GMEM_TEST(slot_replaced)
 	ASSERT_OK(__gmem_set_region1(w.vm->fd, SLOT, 0, GMEM_BASE, PAGES * PG, forged));
 	gmem_cmd_fault(w.vcpu, GMEM_CMD_READ, gpa(TARGET), 0, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 	ASSERT_OK(__gmem_set_region1(w.vm->fd, SLOT, 0, GMEM_BASE, 0, NULL));
-	gmem_set_region2(w.vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, GMEM_BASE, PAGES * PG,
-			 w.slot.hva, w.slot.fd, 0);
+	bind_again(&w);
 	ASSERT_EQ(gmem_resume(w.vcpu), SECRET);
 	assert_no_host(&w, TARGET);
 }
@@ -115,8 +114,7 @@ GMEM_TEST(bound_where_all_is_shared)
 
 	gmem_slot_delete(&w.slot, w.vm->fd);
 	gmem_set_attrs(w.vm->fd, GMEM_BASE, PAGES * PG, GMEM_SHARED);
-	gmem_set_region2(w.vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, GMEM_BASE, PAGES * PG,
-			 w.slot.hva, w.slot.fd, 0);
+	bind_again(&w);
 	assert_no_host(&w, TARGET);
 	assert_host(&w, TARGET + 1, 0x11);
 	gmem_set_attrs2(w.slot.fd, TARGET * PG, PG, GMEM_SHARED);

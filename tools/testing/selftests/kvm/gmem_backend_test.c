@@ -18,12 +18,8 @@ static struct world make_backend(unsigned long flags, enum gmem_kind kind)
 	struct world w;
 
 	gmem_begin_backend_case();
-	w.vm = gmem_vm_create(GMEM_TEST_VM + flags, 1, gmem_guest_server, &w.vcpu);
-	gmem_enable_map_gpa_range(w.vm);
+	w = make_world_of(GMEM_TEST_VM + flags, kind);
 	ASSERT_EQ(gmem_owned_pages(), 0);
-
-	gmem_slot_add(&w.slot, w.vm, kind, SLOT, GMEM_BASE, PAGES * PG);
-	gmem_server_start(w.vcpu);
 	return w;
 }
 
@@ -466,8 +462,7 @@ GMEM_TEST(owned_page_at_a_shared_gfn)
 	guest_fills(&w, 1, SECRET);
 	gmem_slot_delete(&w.slot, w.vm->fd);
 	ASSERT_OK(convert(&w, 0, PAGES, GMEM_SHARED));
-	gmem_set_region2(w.vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, GMEM_BASE, PAGES * PG,
-			 w.slot.hva, w.slot.fd, 0);
+	bind_again(&w);
 	gmem_cmd_fault(w.vcpu, GMEM_CMD_READ, gpa(1), 0, 0);
 	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
 	ASSERT_EQ(finish_read(&w), SECRET);

@@ -19,9 +19,7 @@ static struct world make_empty(unsigned long flags, enum gmem_kind kind)
 	struct world w;
 
 	gmem_begin_backend_case();
-	w.vm = gmem_vm_create(GMEM_TEST_VM + flags, 1, gmem_guest_server, &w.vcpu);
-	gmem_slot_add(&w.slot, w.vm, kind, SLOT, GMEM_BASE, PAGES * PG);
-	gmem_server_start(w.vcpu);
+	w = make_world_of(GMEM_TEST_VM + flags, kind);
 	ASSERT_OK(convert(&w, 0, PAGES, GMEM_PRIVATE));
 	memset(source, VALUE, PG);
 	return w;

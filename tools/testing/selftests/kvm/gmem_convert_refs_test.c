@@ -164,8 +164,7 @@ GMEM_TEST(binding_at_a_private_gfn)
 	assert_host(&w, 2, 0x11);
 	unpin(fds, 0x11);
 
-	gmem_set_region2(w.vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, GMEM_BASE, PAGES * PG,
-			 w.slot.hva, w.slot.fd, 0);
+	bind_again(&w);
 	assert_host(&w, 1, 0x11);
 	assert_no_host(&w, 2);
 	assert_no_host(&w, 3);
@@ -179,8 +178,7 @@ GMEM_TEST(binding_a_private_offset_at_a_shared_gfn)
 
 	gmem_slot_delete(&w.slot, w.vm->fd);
 	ASSERT_OK(convert_file(&w, 2, 2, GMEM_PRIVATE));
-	gmem_set_region2(w.vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, GMEM_BASE, PAGES * PG,
-			 w.slot.hva, w.slot.fd, 0);
+	bind_again(&w);
 	assert_host(&w, 1, 0);
 	assert_no_host(&w, 2);
 	assert_no_host(&w, 3);

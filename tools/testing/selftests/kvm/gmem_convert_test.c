@@ -248,8 +248,7 @@ GMEM_TEST(file_ioctl_sets_the_vm_attribute)
 	ASSERT_OK(convert_file(&w, 4, 1, GMEM_PRIVATE));
 	gmem_slot_delete(&w.slot, w.vm->fd);
 	gmem_cmd_fault(w.vcpu, GMEM_CMD_READ, gpa(4), 0, GMEM_PRIVATE);
-	gmem_set_region2(w.vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, GMEM_BASE, PAGES * PG,
-			 w.slot.hva, w.slot.fd, 0);
+	bind_again(&w);
 	gmem_resume(w.vcpu);
 
 	ASSERT_OK(convert_file(&w, 4, 1, GMEM_SHARED));

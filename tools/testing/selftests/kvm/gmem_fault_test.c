@@ -132,11 +132,8 @@ GMEM_TEST(file_closed_shared)
 
 GMEM_TEST(default_vm_uses_the_file)
 {
-	struct world w;
+	struct world w = make_world_of(GMEM_VM_DEFAULT, GMEM_SLOT_INPLACE);
 
-	w.vm = gmem_vm_create(GMEM_VM_DEFAULT, 1, gmem_guest_server, &w.vcpu);
-	gmem_slot_add(&w.slot, w.vm, GMEM_SLOT_INPLACE, SLOT, GMEM_BASE, PAGES * PG);
-	gmem_server_start(w.vcpu);
 	memset(host(&w, 0), 0x11, PAGES * PG);
 	assert_guest(&w, 3, 0x11);
 	guest_fills(&w, 3, 0x33);
@@ -154,11 +151,8 @@ GMEM_TEST(default_vm_uses_the_file)
 /* A file without MMAP, never private: the ordinary backing is in use. */
 GMEM_TEST(default_vm_with_unmappable_file)
 {
-	struct world w;
+	struct world w = make_world_of(GMEM_VM_DEFAULT, GMEM_SLOT_TWO);
 
-	w.vm = gmem_vm_create(GMEM_VM_DEFAULT, 1, gmem_guest_server, &w.vcpu);
-	gmem_slot_add(&w.slot, w.vm, GMEM_SLOT_TWO, SLOT, GMEM_BASE, PAGES * PG);
-	gmem_server_start(w.vcpu);
 	memset(host(&w, 0), 0x11, PAGES * PG);
 	assert_guest(&w, 3, 0x11);
 	guest_fills(&w, 3, 0x33);

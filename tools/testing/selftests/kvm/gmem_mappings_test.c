@@ -94,13 +94,9 @@ GMEM_TEST(memory_of_a_file_stays_without_mappings_of_it)
 
 GMEM_TEST(memory_of_a_file_stays_in_an_ordinary_guest)
 {
-	struct world w;
+	struct world w = make_world_of(GMEM_VM_DEFAULT, GMEM_SLOT_INPLACE);
 
-	w.vm = gmem_vm_create(GMEM_VM_DEFAULT, 1, gmem_guest_server, &w.vcpu);
-	gmem_slot_add(&w.slot, w.vm, GMEM_SLOT_INPLACE, SLOT, GMEM_BASE, PAGES * PG);
-	gmem_server_start(w.vcpu);
 	fill_guest(&w);
-
 	munmap(w.slot.hva, PAGES * PG);
 	ASSERT_EQ(faults(&w, 0, PAGES), 0);
 	gmem_punch(w.slot.fd, 0, PG);
@@ -160,8 +156,7 @@ GMEM_TEST(conversion_of_a_private_offset_at_a_shared_gfn)
 
 	gmem_slot_delete(&w.slot, w.vm->fd);
 	ASSERT_OK(convert_file(&w, 2, 2, GMEM_PRIVATE));
-	gmem_set_region2(w.vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, GMEM_BASE, PAGES * PG,
-			 w.slot.hva, w.slot.fd, 0);
+	bind_again(&w);
 	fill_guest(&w);
 
 	ASSERT_OK(convert(&w, 0, PAGES, GMEM_SHARED));

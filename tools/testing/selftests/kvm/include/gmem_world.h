@@ -21,15 +21,27 @@ struct world {
 	struct gmem_slot slot;
 };
 
-static inline struct world make_world(enum gmem_kind kind)
+static inline struct world make_world_of(unsigned long type, enum gmem_kind kind)
 {
 	struct world w;
 
-	w.vm = gmem_vm_create(GMEM_VM_PROTECTED, 1, gmem_guest_server, &w.vcpu);
+	w.vm = gmem_vm_create(type, 1, gmem_guest_server, &w.vcpu);
 	gmem_enable_map_gpa_range(w.vm);
 	gmem_slot_add(&w.slot, w.vm, kind, SLOT, GMEM_BASE, PAGES * PG);
 	gmem_server_start(w.vcpu);
 	return w;
+}
+
+static inline struct world make_world(enum gmem_kind kind)
+{
+	return make_world_of(GMEM_VM_PROTECTED, kind);
+}
+
+/* The slot that was deleted, with the same pages at the same place */
+static inline void bind_again(const struct world *w)
+{
+	gmem_set_region2(w->vm->fd, SLOT, KVM_MEM_GUEST_MEMFD, GMEM_BASE, PAGES * PG,
+			 w->slot.hva, w->slot.fd, 0);
 }
 
 static inline u64 gpa(unsigned int page)
