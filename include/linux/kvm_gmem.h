@@ -95,7 +95,8 @@ unsigned long kvm_arch_max_mapping_pages(void);
 unsigned long kvm_arch_invalidate_step(struct kvm *kvm);
 
 /* request.c */
-void kvm_gmem_note_request(struct kvm_vcpu *vcpu, gfn_t gfn, u64 nr);
+void kvm_gmem_note_request(struct kvm_vcpu *vcpu, gfn_t gfn, u64 nr,
+			   enum kvm_gmem_request kind);
 void kvm_gmem_cancel_request(struct kvm_vcpu *vcpu);
 bool kvm_gmem_take_request(struct kvm *kvm, gfn_t start, gfn_t end,
 			   gfn_t *kept_start, gfn_t *kept_end);
@@ -180,8 +181,8 @@ static inline long kvm_gmem_vm_ioctl(struct kvm *kvm, unsigned int ioctl,
 	return -ENOTTY;
 }
 
-static inline void kvm_gmem_note_request(struct kvm_vcpu *vcpu, gfn_t gfn,
-					 u64 nr)
+static inline void kvm_gmem_note_request(struct kvm_vcpu *vcpu, gfn_t gfn, u64 nr,
+					 enum kvm_gmem_request kind)
 {
 }
 
@@ -290,5 +291,6 @@ kvm_gmem_handle_hva_gfns(struct kvm *kvm, struct kvm_gfn_range *range,
 #endif /* KVM_ARCH_WANT_MMU_NOTIFIER */
 
 #include <linux/kvm_gmem_access.h>
+#include <linux/kvm_seal.h>
 
 #endif /* __KVM_GMEM_H */

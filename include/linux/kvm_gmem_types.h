@@ -12,6 +12,7 @@
 #include <linux/kvm_attr_map.h>
 #include <linux/kvm_types.h>
 #include <linux/list.h>
+#include <linux/rwsem.h>
 #include <linux/spinlock_types.h>
 
 struct kvm;
@@ -34,6 +35,8 @@ enum kvm_gmem_kernel_access {
 /**
  * struct kvm_gmem_ops - what an architecture backend does for a VM's memory
  * @kernel_access: may the host kernel touch private pages
+ * @can_seal: a VM can be sealed.  KVM keeps what its guest owns then, because no
+ *	hardware does
  * @access_is_private: whether a guest's access is to private memory, by what the
  *	hardware reports.  @error_code is the architecture's: of an x86 page
  *	fault all 64 bits.  A difference from the attribute of the gfn ends
@@ -84,6 +87,7 @@ enum kvm_gmem_kernel_access {
  */
 struct kvm_gmem_ops {
 	enum kvm_gmem_kernel_access kernel_access;
+	bool can_seal;
 	bool (*access_is_private)(struct kvm_vcpu *vcpu, gfn_t gfn,
 				  u64 error_code);
 	bool (*is_ready)(struct kvm *kvm, gfn_t gfn, kvm_pfn_t pfn);
@@ -124,6 +128,19 @@ struct kvm_gmem_ops {
 #define KVM_GMEM_VM_STATS()
 #endif
 
+/**
+ * enum kvm_seal_state - how much of a VM is closed to its VMM
+ * @KVM_SEAL_OPEN: what any VM is
+ * @KVM_SEAL_CLOSING: no vCPU ioctl is served until it is known whether the VM can be
+ *	sealed
+ * @KVM_SEAL_CLOSED: sealed, for ever
+ */
+enum kvm_seal_state {
+	KVM_SEAL_OPEN,
+	KVM_SEAL_CLOSING,
+	KVM_SEAL_CLOSED,
+};
+
 #ifdef CONFIG_KVM_GUEST_MEMFD
 /**
  * struct kvm_private_mem - private memory of a VM, embedded in struct kvm
@@ -140,6 +157,13 @@ struct kvm_gmem_ops {
  * @nr_past: their number; under slots_lock
  * @last_owner: id of the newest binding; under slots_lock
  * @closer: closes files whose last user must not wait; each holds the VM
+ * @seal_state: written under @seal_lock held for write, %KVM_SEAL_CLOSED under
+ *	slots_lock as well; sampled by vCPU ioctls under vcpu->mutex
+ * @seal_lock: held for read by VM ioctls that a sealed VM refuses; taken before any
+ *	other lock
+ * @view: gfn to KVM_VIEW_*, of a sealed VM; see view.c.  Written under slots_lock,
+ *	read locklessly
+ * @digest: of a sealed VM: what its guest has started with
  */
 struct kvm_private_mem {
 	const struct kvm_gmem_ops *ops;
@@ -152,22 +176,40 @@ struct kvm_private_mem {
 	unsigned int nr_past;
 	unsigned long last_owner;
 	struct gmem_closer closer;
+	enum kvm_seal_state seal_state;
+	struct rw_semaphore seal_lock;	/* outermost, see above */
+	struct kvm_attr_map view;
+	u8 digest[KVM_LAUNCH_DIGEST_SIZE];
 };
 #else
 struct kvm_private_mem {
 };
 #endif
 
+/**
+ * enum kvm_gmem_request - what a guest can ask to become of memory
+ * @KVM_GMEM_REQUEST_KEEP: shared, with its contents
+ * @KVM_GMEM_REQUEST_SHARE: shared
+ * @KVM_GMEM_REQUEST_PRIVATE: private
+ */
+enum kvm_gmem_request {
+	KVM_GMEM_REQUEST_KEEP,
+	KVM_GMEM_REQUEST_SHARE,
+	KVM_GMEM_REQUEST_PRIVATE,
+};
+
 #ifdef CONFIG_KVM_GUEST_MEMFD
 /**
- * struct kvm_share_request - pages that a vCPU asks to share as they are
+ * struct kvm_share_request - what a vCPU asks to become of memory
  * @node: first and last gfn; in &kvm_private_mem.requests
+ * @kind: what it asks for
  * @stands: there is a request
  *
  * Guarded by &kvm_private_mem.request_lock.
  */
 struct kvm_share_request {
 	struct interval_tree_node node;
+	enum kvm_gmem_request kind;
 	bool stands;
 };
 #else

@@ -103,6 +103,13 @@ struct kvm_memory_attributes2 {
 #define KVM_CAP_GMEM_MEMORY_ATTRIBUTES2	0x474d0000
 
 /*
+ * VM: KVM_ENABLE_CAP closes the VM to its VMM, for ever.  args[0] is zero, args[1]
+ * the address of KVM_LAUNCH_DIGEST_SIZE bytes for the launch digest, or zero.
+ */
+#define KVM_CAP_GMEM_SEAL		0x474d0002
+#define KVM_LAUNCH_DIGEST_SIZE		48
+
+/*
  * arm64: flag in the argument of KVM_CREATE_VM.  Mainline has protected VMs of EL2
  * there, but none that only software protects.
  */

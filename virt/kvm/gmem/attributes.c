@@ -22,6 +22,8 @@
 void kvm_gmem_init_vm(struct kvm *kvm)
 {
 	kvm_attr_map_init(&kvm->private_mem.attrs, 0);
+	kvm_attr_map_init(&kvm->private_mem.view, KVM_VIEW_SHARED);
+	init_rwsem(&kvm->private_mem.seal_lock);
 	rwlock_init(&kvm->private_mem.access_lock);
 	spin_lock_init(&kvm->private_mem.request_lock);
 	gmem_fs_init_closer(&kvm->private_mem.closer);
@@ -41,6 +43,7 @@ void kvm_gmem_destroy_vm(struct kvm *kvm)
 	WARN_ON_ONCE(kvm->private_mem.nr_past);
 
 	kvm_attr_map_destroy(&kvm->private_mem.attrs);
+	kvm_attr_map_destroy(&kvm->private_mem.view);
 }
 
 static u64 kvm_supported_mem_attributes(struct kvm *kvm)
@@ -68,6 +71,8 @@ long kvm_gmem_check_extension(struct kvm *kvm, long ext)
 		return 1;
 	case KVM_CAP_GUEST_MEMFD_FLAGS:
 		return kvm_gmem_valid_flags(kvm);
+	case KVM_CAP_GMEM_SEAL:
+		return kvm_can_seal(kvm);
 	case KVM_CAP_MEMORY_ATTRIBUTES:
 	case KVM_CAP_GMEM_MEMORY_ATTRIBUTES2:
 		return kvm_supported_mem_attributes(kvm);

@@ -11,7 +11,7 @@
  * the attributes first.
  *
  * Owns struct kvm_gmem_binding and the tree of them in a file.  Calls file.c to
- * learn what a descriptor is, convert.c before a binding appears, and past.c.
+ * learn what a descriptor is, convert.c before a binding appears, view.c, and past.c.
  */
 
 #include <linux/file.h>
@@ -124,12 +124,19 @@ static int kvm_gmem_bind_locked(struct kvm_gmem_binding *binding)
 				     binding->node.last))
 		return -EEXIST;
 
+	r = kvm_view_reserve_bind(binding);
+	if (r)
+		return r;
+
 	if (kvm_gmem_is_mmap(gmem) && kvm_has_private_mem(gmem->kvm)) {
 		r = kvm_convert_to_bind(binding);
-		if (r)
+		if (r) {
+			kvm_view_cancel_bind(binding);
 			return r;
+		}
 	}
 
+	kvm_view_commit_bind(binding);
 	kvm_gmem_set_owner(binding);
 
 	spin_lock(&gmem->bindings_lock);
@@ -216,7 +223,8 @@ void kvm_gmem_unbind(struct kvm *kvm, struct kvm_memory_slot *slot)
 	/* Nobody looks up pages by the binding any more. */
 	kvm_gmem_invalidate_caches(kvm, slot);
 	slot->gmem = NULL;
-	if (bound && binding->mmap && kvm_has_private_mem(kvm))
+	if (bound && kvm_has_private_mem(kvm) &&
+	    (binding->mmap || kvm_is_sealed(kvm)))
 		kvm_gmem_keep_past(binding);
 	else
 		kfree(binding);

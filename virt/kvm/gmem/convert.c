@@ -12,8 +12,8 @@
  *   switch	the backend gives or takes the pages, where it can undo that
  *   sanitize	to shared only: zero what the guest does not share; the point
  *		of no return
- *   commit	the attributes of the gfns and the state of the offsets, which
- *		cannot fail
+ *   commit	the attributes of the gfns, the state of the offsets and the
+ *		guest's view, which cannot fail
  *   end	page faults proceed
  *
  * Nobody can map a page between begin and end: guests retry, and host faults
@@ -27,7 +27,7 @@
  * MMU when it removes the guest's mappings.
  *
  * Owns struct kvm_conversion, and nothing that lasts.  Calls ranges.c, invalidate.c,
- * switch.c, sanitize.c and count.c, none of which calls it.
+ * switch.c, sanitize.c, view.c and count.c, none of which calls it.
  */
 
 #include <linux/gmem_fs.h>
@@ -130,7 +130,10 @@ static int kvm_convert_reserve(struct kvm_conversion *conv)
 		}
 	}
 
-	return 0;
+	r = kvm_view_reserve(conv);
+	if (r)
+		kvm_convert_cancel(conv, i, j);
+	return r;
 }
 
 /*
@@ -300,8 +303,10 @@ static void kvm_convert_commit(struct kvm_conversion *conv)
 {
 	unsigned int i;
 
-	if (!kvm_convert_to_private(conv))
+	if (!kvm_convert_to_private(conv)) {
 		kvm_convert_commit_parts(conv);
+		kvm_view_commit(conv);
+	}
 
 	for (i = 0; i < conv->nr_gfns; i++) {
 		kvm_attr_map_commit(&conv->kvm->private_mem.attrs,
@@ -313,8 +318,10 @@ static void kvm_convert_commit(struct kvm_conversion *conv)
 	/* No access of KVM relies on the old attributes from here on. */
 	kvm_gmem_drain_accesses(conv->kvm);
 
-	if (kvm_convert_to_private(conv))
+	if (kvm_convert_to_private(conv)) {
 		kvm_convert_commit_parts(conv);
+		kvm_view_commit(conv);
+	}
 }
 
 /* Whoever is about to be killed finds the reason for that in the next step. */
@@ -340,7 +347,7 @@ static bool kvm_convert_is_noop(struct kvm_conversion *conv)
 			return false;
 	}
 
-	return true;
+	return kvm_view_stays(conv);
 }
 
 static int kvm_convert_locked(struct kvm_conversion *conv)
@@ -358,6 +365,7 @@ static int kvm_convert_locked(struct kvm_conversion *conv)
 	if (!r)
 		r = kvm_convert_switch(conv);
 	if (r) {
+		kvm_view_cancel(conv);
 		kvm_convert_cancel(conv, conv->nr_gfns, conv->nr_parts);
 	} else {
 		kvm_convert_sanitize(conv);
@@ -390,7 +398,12 @@ static int kvm_convert(struct kvm_conversion *conv)
 
 	lockdep_assert_held(&conv->kvm->slots_lock);
 
-	if (!kvm_convert_is_noop(conv)) {
+	if (kvm_is_sealed(conv->kvm))
+		r = kvm_gmem_collect_requests(conv->kvm,
+					      kvm_convert_to_private(conv),
+					      &conv->asked);
+
+	if (!r && !kvm_convert_is_noop(conv)) {
 		r = kvm_convert_lock_files(conv);
 		if (!r)
 			r = kvm_convert_locked(conv);
@@ -400,6 +413,7 @@ static int kvm_convert(struct kvm_conversion *conv)
 
 	if (!r)
 		kvm_convert_forget(conv);
+	kvm_gmem_free_asked(&conv->asked);
 	kvm_convert_free(conv);
 	return r;
 }

@@ -2,7 +2,7 @@
 #ifndef __KVM_GMEM_CONVERT_H
 #define __KVM_GMEM_CONVERT_H
 
-/* Internal to convert.c, ranges.c, sanitize.c and switch.c. */
+/* Internal to convert.c, ranges.c, request.c, sanitize.c, switch.c and view.c. */
 
 #include "gmem.h"
 
@@ -14,6 +14,16 @@
 struct kvm_convert_gfns {
 	gfn_t start;
 	gfn_t end;
+};
+
+/**
+ * struct kvm_gmem_asked - gfns that the guest asks to have converted
+ * @gfns: sorted ranges that do not touch
+ * @nr: their number
+ */
+struct kvm_gmem_asked {
+	struct kvm_convert_gfns *gfns;
+	unsigned int nr;
 };
 
 /**
@@ -43,6 +53,7 @@ struct kvm_convert_part {
  * @nr_parts: entries of @parts
  * @inv: the invalidation of @gfns
  * @error_index: offset of the page that made the conversion fail
+ * @asked: of a sealed VM: what the guest asked for when the conversion began
  *
  * Guarded by slots_lock.
  */
@@ -56,6 +67,7 @@ struct kvm_conversion {
 	unsigned int nr_parts;
 	struct kvm_invalidation inv;
 	pgoff_t error_index;
+	struct kvm_gmem_asked asked;
 };
 
 static inline bool kvm_convert_to_private(const struct kvm_conversion *conv)
@@ -66,6 +78,17 @@ static inline bool kvm_convert_to_private(const struct kvm_conversion *conv)
 typedef int (*kvm_convert_folio_fn_t)(struct kvm_conversion *conv,
 				      const struct kvm_convert_part *part,
 				      struct folio *folio);
+
+/* request.c */
+int kvm_gmem_collect_requests(struct kvm *kvm, bool to_private,
+			      struct kvm_gmem_asked *asked);
+void kvm_gmem_free_asked(struct kvm_gmem_asked *asked);
+
+/* view.c */
+bool kvm_view_stays(struct kvm_conversion *conv);
+int kvm_view_reserve(struct kvm_conversion *conv);
+void kvm_view_commit(struct kvm_conversion *conv);
+void kvm_view_cancel(struct kvm_conversion *conv);
 
 /* switch.c */
 void kvm_convert_raise_fence(struct kvm_conversion *conv);

@@ -55,9 +55,7 @@ static long kvm_gmem_fallocate(struct file *file, int mode, loff_t offset,
 
 	if (mode & FALLOC_FL_PUNCH_HOLE) {
 		end = min(end, size);
-		if (start < end)
-			kvm_gmem_punch(gmem, start, end);
-		return 0;
+		return start < end ? kvm_gmem_punch(gmem, start, end) : 0;
 	}
 
 	if (end > size)

@@ -159,13 +159,19 @@ bool kvm_gmem_serves(const struct kvm_memory_slot *slot, bool is_private)
  * @gfn: guest frame number
  *
  * Context: slots_lock or kvm->srcu; may be atomic.
- * Return: true if KVM must use the file's page, if there is one; false if it must
- * use userspace_addr.
+ * Return: true if KVM must use the file's page, if there is one, or must not access
+ * what the guest takes for its own; false if it must use userspace_addr.
  */
 bool kvm_gmem_backs(const struct kvm_memory_slot *slot, gfn_t gfn)
 {
-	return slot->gmem &&
-	       kvm_gmem_serves(slot, kvm_mem_is_private(slot->gmem->kvm, gfn));
+	struct kvm *kvm;
+
+	if (!slot->gmem)
+		return false;
+
+	kvm = slot->gmem->kvm;
+	return kvm_gmem_serves(slot, kvm_mem_is_private(kvm, gfn)) ||
+	       kvm_view_check(kvm, gfn);
 }
 
 /**

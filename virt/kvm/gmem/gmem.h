@@ -155,6 +155,7 @@ void kvm_gmem_truncate_all(struct kvm_gmem *gmem);
 void kvm_gmem_show_fdinfo(struct seq_file *m, struct file *file);
 
 /* past.c */
+bool kvm_gmem_has_past(const struct kvm_gmem_binding *binding);
 void kvm_gmem_keep_past(struct kvm_gmem_binding *binding);
 void kvm_gmem_forget_gfns(struct kvm *kvm, gfn_t start, gfn_t end);
 void kvm_gmem_forget_offsets(struct kvm_gmem *gmem, pgoff_t start, pgoff_t last);
@@ -169,11 +170,19 @@ int kvm_convert_gfns(struct kvm *kvm, gfn_t start, gfn_t end,
 int kvm_convert_file(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end,
 		     unsigned long attrs, pgoff_t *error_index);
 int kvm_convert_to_bind(struct kvm_gmem_binding *binding);
-void kvm_gmem_punch(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end);
+int kvm_gmem_punch(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end);
 void kvm_gmem_close(struct kvm_gmem *gmem);
 void kvm_gmem_invalidate_page(struct kvm_gmem *gmem, pgoff_t index);
 bool kvm_gmem_find_gfn(struct kvm_gmem *gmem, pgoff_t index, gfn_t *gfn);
 bool kvm_gmem_gfn_is_private(struct kvm_gmem *gmem, pgoff_t index);
+
+/* view.c */
+int kvm_view_launch(struct kvm *kvm);
+int kvm_view_reserve_bind(const struct kvm_gmem_binding *binding);
+void kvm_view_commit_bind(const struct kvm_gmem_binding *binding);
+void kvm_view_cancel_bind(const struct kvm_gmem_binding *binding);
+int kvm_view_reserve_punch(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end);
+void kvm_view_commit_punch(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end);
 
 /* Kinds of gfns, by their attribute */
 #define KVM_GFN_SHARED	BIT(0)

@@ -118,6 +118,20 @@ kvm_gmem_find_past(const struct kvm_gmem_binding *binding)
 }
 
 /**
+ * kvm_gmem_has_past - will a new binding go on with the id of an old one?
+ * @binding: binding to be
+ *
+ * Context: slots_lock.
+ * Return: true if so: to the guest nothing has changed.
+ */
+bool kvm_gmem_has_past(const struct kvm_gmem_binding *binding)
+{
+	lockdep_assert_held(&binding->kvm->slots_lock);
+
+	return kvm_gmem_find_past(binding);
+}
+
+/**
  * kvm_gmem_set_owner - give a new binding its id
  * @binding: the binding, not in the file yet, nor visible
  *

@@ -22,12 +22,22 @@ int kvm_gmem_check_page(const struct kvm_memory_slot *slot, gfn_t gfn,
 
 /*
  * Decide once whether an access goes to the file: 0 if so, -EAGAIN if it goes
- * to userspace_addr, else as kvm_gmem_check_page().
+ * to userspace_addr, else as kvm_view_check() and kvm_gmem_check_page().
+ *
+ * The attribute comes first: what the guest owns does not go to userspace_addr.
  */
 static inline int kvm_gmem_check_access(const struct kvm_memory_slot *slot,
 					gfn_t gfn)
 {
-	bool is_private = kvm_mem_is_private(slot->gmem->kvm, gfn);
+	struct kvm *kvm = slot->gmem->kvm;
+	bool is_private = kvm_mem_is_private(kvm, gfn);
+	int r;
+
+	/* Pairs with the stores of kvm_attr_map_commit(). */
+	smp_rmb();
+	r = kvm_view_check(kvm, gfn);
+	if (r)
+		return r;
 
 	if (!kvm_gmem_serves(slot, is_private))
 		return -EAGAIN;

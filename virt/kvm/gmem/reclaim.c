@@ -55,23 +55,32 @@ static void kvm_gmem_invalidate_offsets(struct kvm_gmem *gmem, struct kvm_invali
  * Private offsets stay private, shared ones shared.
  *
  * Context: Takes slots_lock and the invalidate_lock; may sleep.
+ * Return: 0, or as kvm_view_reserve_punch().
  */
-void kvm_gmem_punch(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end)
+int kvm_gmem_punch(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end)
 {
 	struct kvm_invalidation inv;
+	int r;
 
 	mutex_lock(&gmem->kvm->slots_lock);
+	r = kvm_view_reserve_punch(gmem, start, end);
+	if (r) {
+		mutex_unlock(&gmem->kvm->slots_lock);
+		return r;
+	}
 	filemap_invalidate_lock(gmem->mapping);
 
 	kvm_gmem_invalidate_offsets(gmem, &inv, start, end - 1);
 	kvm_gmem_drain_accesses(gmem->kvm);
 	/* There are no copies, but poisoned entries go only with those. */
 	unmap_mapping_pages(gmem->mapping, start, end - start, true);
+	kvm_view_commit_punch(gmem, start, end);
 	kvm_gmem_truncate(gmem, start, end);
 	kvm_invalidate_end(&inv);
 
 	filemap_invalidate_unlock(gmem->mapping);
 	mutex_unlock(&gmem->kvm->slots_lock);
+	return 0;
 }
 
 static void kvm_gmem_detach_all(struct kvm_gmem *gmem)

@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory that guests ask to share together with its contents.
+ * What guests ask to become of their memory.
  *
  * The architecture notes a request when the guest makes it, by whatever means its
  * ABI provides.  The request stands until userspace has handled it and runs the vCPU
- * again, and covers exactly its range.  A conversion to shared takes it.
+ * again, and covers exactly its range.  A conversion to shared takes what the guest
+ * asks to share together with its contents.
  *
  * Requests are in a tree, so that a conversion need not ask each vCPU.  vCPUs go
  * only with their VM, after the last conversion, and leave their requests there.
  */
 
-#include "gmem.h"
+#include <linux/mm.h>
+
+#include "convert.h"
+
+static struct kvm_share_request *to_request(struct interval_tree_node *node)
+{
+	return container_of(node, struct kvm_share_request, node);
+}
 
 static void kvm_gmem_add_request(struct kvm_private_mem *mem,
 				 struct kvm_share_request *request,
@@ -35,17 +43,19 @@ static void kvm_gmem_end_request(struct kvm_private_mem *mem,
 }
 
 /**
- * kvm_gmem_note_request - note that the guest asks to share memory as it is
+ * kvm_gmem_note_request - note what the guest asks to become of memory
  * @vcpu: the vCPU that asks, about to exit to userspace
  * @gfn: first gfn
  * @nr: number of pages; the range does not wrap
+ * @kind: what it asks for
  *
  * Replaces what the vCPU has asked before.  Does nothing for VMs without private
  * memory.
  *
  * Context: vcpu->mutex and kvm->srcu.
  */
-void kvm_gmem_note_request(struct kvm_vcpu *vcpu, gfn_t gfn, u64 nr)
+void kvm_gmem_note_request(struct kvm_vcpu *vcpu, gfn_t gfn, u64 nr,
+			   enum kvm_gmem_request kind)
 {
 	struct kvm_private_mem *mem = &vcpu->kvm->private_mem;
 
@@ -54,6 +64,7 @@ void kvm_gmem_note_request(struct kvm_vcpu *vcpu, gfn_t gfn, u64 nr)
 
 	spin_lock(&mem->request_lock);
 	kvm_gmem_end_request(mem, &vcpu->share_request);
+	vcpu->share_request.kind = kind;
 	kvm_gmem_add_request(mem, &vcpu->share_request, gfn, gfn + nr);
 	spin_unlock(&mem->request_lock);
 }
@@ -76,8 +87,22 @@ void kvm_gmem_cancel_request(struct kvm_vcpu *vcpu)
 	spin_unlock(&mem->request_lock);
 }
 
+static struct kvm_share_request *
+kvm_gmem_first_keeper(struct kvm_private_mem *mem, gfn_t start, gfn_t last)
+{
+	struct interval_tree_node *node;
+
+	lockdep_assert_held(&mem->request_lock);
+
+	node = interval_tree_iter_first(&mem->requests, start, last);
+	while (node && to_request(node)->kind != KVM_GMEM_REQUEST_KEEP)
+		node = interval_tree_iter_next(node, start, last);
+
+	return node ? to_request(node) : NULL;
+}
+
 /**
- * kvm_gmem_take_request - take the first request in a range
+ * kvm_gmem_take_request - take the first request to keep contents in a range
  * @kvm: the VM
  * @start: first gfn of the range
  * @end: one past its last gfn
@@ -95,17 +120,15 @@ bool kvm_gmem_take_request(struct kvm *kvm, gfn_t start, gfn_t end,
 {
 	struct kvm_private_mem *mem = &kvm->private_mem;
 	struct kvm_share_request *request;
-	struct interval_tree_node *node;
 	gfn_t all_end;
 
 	lockdep_assert_held(&kvm->slots_lock);
 
 	spin_lock(&mem->request_lock);
-	node = interval_tree_iter_first(&mem->requests, start, end - 1);
-	if (node) {
-		request = container_of(node, struct kvm_share_request, node);
-		all_end = node->last + 1;
-		*kept_start = max_t(gfn_t, node->start, start);
+	request = kvm_gmem_first_keeper(mem, start, end - 1);
+	if (request) {
+		all_end = request->node.last + 1;
+		*kept_start = max_t(gfn_t, request->node.start, start);
 		*kept_end = min(all_end, end);
 		kvm_gmem_end_request(mem, request);
 		if (*kept_end < all_end)
@@ -113,5 +136,70 @@ bool kvm_gmem_take_request(struct kvm *kvm, gfn_t start, gfn_t end,
 	}
 	spin_unlock(&mem->request_lock);
 
-	return node;
+	return request;
+}
+
+/*
+ * Adds to ranges that are sorted and do not touch.
+ */
+static void kvm_gmem_add_asked(struct kvm_gmem_asked *asked, gfn_t start, gfn_t end)
+{
+	struct kvm_convert_gfns *last = asked->gfns + asked->nr - 1;
+
+	if (asked->nr && start <= last->end)
+		last->end = max(last->end, end);
+	else
+		asked->gfns[asked->nr++] = (struct kvm_convert_gfns) { start, end };
+}
+
+/**
+ * kvm_gmem_collect_requests - what the guest asks for at this moment
+ * @kvm: the VM
+ * @to_private: of two directions, which
+ * @asked: empty; to be filled with ranges of gfns, and freed by
+ *	kvm_gmem_free_asked()
+ *
+ * Context: slots_lock; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int kvm_gmem_collect_requests(struct kvm *kvm, bool to_private,
+			      struct kvm_gmem_asked *asked)
+{
+	/* Later vCPUs have not asked when the caller looked. */
+	const unsigned int max = atomic_read(&kvm->online_vcpus);
+	struct kvm_private_mem *mem = &kvm->private_mem;
+	struct kvm_share_request *request;
+	struct interval_tree_node *node;
+
+	lockdep_assert_held(&kvm->slots_lock);
+
+	if (!max)
+		return 0;
+
+	asked->gfns = kvmalloc_array(max, sizeof(*asked->gfns), GFP_KERNEL_ACCOUNT);
+	if (!asked->gfns)
+		return -ENOMEM;
+
+	spin_lock(&mem->request_lock);
+	node = interval_tree_iter_first(&mem->requests, 0, ULONG_MAX);
+	for (; node && asked->nr < max;
+	     node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
+		request = to_request(node);
+		if (to_private == (request->kind == KVM_GMEM_REQUEST_PRIVATE))
+			kvm_gmem_add_asked(asked, node->start, node->last + 1);
+	}
+	spin_unlock(&mem->request_lock);
+
+	return 0;
+}
+
+/**
+ * kvm_gmem_free_asked - free what kvm_gmem_collect_requests() has allocated
+ * @asked: the ranges
+ *
+ * Context: May sleep.
+ */
+void kvm_gmem_free_asked(struct kvm_gmem_asked *asked)
+{
+	kvfree(asked->gfns);
 }

@@ -141,6 +141,27 @@ static void kvm_convert_drop_requests(struct kvm_conversion *conv,
 		cond_resched();
 }
 
+/*
+ * A memslot that is gone cannot come back with what the host could have changed.
+ */
+static void kvm_convert_forget_parts(struct kvm_conversion *conv)
+{
+	struct kvm_convert_part *part;
+	unsigned int i;
+
+	lockdep_assert_held(&conv->kvm->slots_lock);
+
+	if (!kvm_is_sealed(conv->kvm) || kvm_convert_to_private(conv))
+		return;
+
+	for (i = 0; i < conv->nr_parts; i++) {
+		part = &conv->parts[i];
+		if (!part->binding)
+			kvm_gmem_forget_offsets(part->gmem, part->start,
+						part->end - 1);
+	}
+}
+
 /**
  * kvm_convert_forget - end what the guest believed of converted gfns
  * @conv: the conversion, done
@@ -161,4 +182,6 @@ void kvm_convert_forget(struct kvm_conversion *conv)
 			kvm_gmem_forget_gfns(conv->kvm, conv->gfns[i].start,
 					     conv->gfns[i].end);
 	}
+
+	kvm_convert_forget_parts(conv);
 }

@@ -8,5 +8,6 @@
 
 const struct kvm_gmem_ops kvm_sw_gmem_ops = {
 	.kernel_access = KVM_GMEM_ACCESS_DIRECT,
+	.can_seal = true,
 	.take_request = kvm_gmem_take_request,
 };

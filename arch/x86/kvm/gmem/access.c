@@ -50,12 +50,13 @@ bool __kvm_emul_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
 	gfn_t gfn = gpa_to_gfn(gpa);
 	bool is_private = kvm_mem_is_private(vcpu->kvm, gfn);
+	int r = kvm_view_check(vcpu->kvm, gfn);
 
-	if (!is_private && !kvm_vcpu_gmem_backs(vcpu, gpa))
+	if (!is_private && !r && !kvm_vcpu_gmem_backs(vcpu, gpa))
 		return false;
 
-	kvm_prepare_memory_fault_exit(vcpu, gfn, is_private);
-	vcpu->arch.emulate_ctxt->memory_fault = true;
+	kvm_prepare_memory_fault_exit(vcpu, gfn, is_private || r);
+	vcpu->arch.emulate_ctxt->memory_fault = r ?: -EFAULT;
 	/* The instruction starts over, with the registers that it started with. */
 	vcpu->arch.emulate_regs_need_sync_to_vcpu = false;
 	/* So do accesses of it that went to a device. */

@@ -113,18 +113,19 @@ static inline int kvm_emul_access_failed(struct kvm_vcpu *vcpu, gpa_t gpa)
  * else for success.
  *
  * Context: vcpu->mutex.
- * Return: -EFAULT if the exit is a memory fault of the emulator, else @r.
+ * Return: -EFAULT or -EHWPOISON if the exit is a memory fault of the emulator, else
+ * @r.
  */
 static inline int kvm_emul_exit_code(struct kvm_vcpu *vcpu, int r)
 {
 	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
+	int error = ctxt->memory_fault;
 
-	if (likely(!ctxt->memory_fault))
+	if (likely(!error))
 		return r;
 
-	ctxt->memory_fault = false;
-	return !r && vcpu->run->exit_reason == KVM_EXIT_MEMORY_FAULT ?
-	       -EFAULT : r;
+	ctxt->memory_fault = 0;
+	return !r && vcpu->run->exit_reason == KVM_EXIT_MEMORY_FAULT ? error : r;
 }
 
 #endif /* __KVM_X86_GMEM_ACCESS_H */

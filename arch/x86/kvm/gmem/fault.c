@@ -54,7 +54,8 @@ static bool kvm_gmem_access_differs(struct kvm_vcpu *vcpu,
  * End a fault that does not fit the attribute, unless the attribute is changing.
  */
 static int kvm_gmem_fault_mismatch(struct kvm_vcpu *vcpu,
-				   struct kvm_page_fault *fault, bool is_private)
+				   struct kvm_page_fault *fault, bool is_private,
+				   int r)
 {
 	hva_t hva = fault->slot ? __gfn_to_hva_memslot(fault->slot, fault->gfn) : 0;
 	struct kvm *kvm = vcpu->kvm;
@@ -67,7 +68,7 @@ static int kvm_gmem_fault_mismatch(struct kvm_vcpu *vcpu,
 		return RET_PF_RETRY;
 
 	fault->is_private = is_private;
-	return kvm_gmem_fault_exit(vcpu, fault, -EFAULT);
+	return kvm_gmem_fault_exit(vcpu, fault, r);
 }
 
 static int kvm_gmem_faultin_file(struct kvm_vcpu *vcpu,
@@ -90,7 +91,7 @@ static int kvm_gmem_faultin_file(struct kvm_vcpu *vcpu,
 	 * backend holds is not mapped as shared memory.
 	 */
 	if (!fault->is_private && kvm_gmem_pfn_is_held(fault->pfn))
-		return kvm_gmem_fault_mismatch(vcpu, fault, false);
+		return kvm_gmem_fault_mismatch(vcpu, fault, false, -EFAULT);
 
 	while (fault->max_level > PG_LEVEL_4K &&
 	       KVM_HPAGE_GFN_SHIFT(fault->max_level) > order)
@@ -118,6 +119,7 @@ static int kvm_gmem_faultin_file(struct kvm_vcpu *vcpu,
  * * RET_PF_RETRY if a signal came while a conversion held the file, or if the
  *   attribute is changing
  * * -EFAULT if there is no page, or if the guest's access is to the other side
+ * * -EHWPOISON if the guest has lost the page
  * * -EHWPOISON, -EIO or -ENOMEM as kvm_gmem_get_pfn()
  *
  * An errno comes with KVM_EXIT_MEMORY_FAULT prepared.
@@ -126,9 +128,18 @@ int __kvm_gmem_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
 {
 	const struct kvm_memory_slot *slot = fault->slot;
 
+	int r;
+
 	fault->is_private = kvm_mem_is_private(vcpu->kvm, fault->gfn);
 	if (kvm_gmem_access_differs(vcpu, fault))
-		return kvm_gmem_fault_mismatch(vcpu, fault, !fault->is_private);
+		return kvm_gmem_fault_mismatch(vcpu, fault, !fault->is_private,
+					       -EFAULT);
+
+	/* The attribute comes first: what the guest owns is not taken for MMIO. */
+	smp_rmb();
+	r = kvm_view_check(vcpu->kvm, fault->gfn);
+	if (r)
+		return kvm_gmem_fault_mismatch(vcpu, fault, true, r);
 
 	if (slot && kvm_gmem_serves(slot, fault->is_private))
 		return kvm_gmem_faultin_file(vcpu, fault);
@@ -168,7 +179,8 @@ static bool kvm_range_is_uniform(struct kvm *kvm, gfn_t gfn, int level)
 
 	return kvm_attr_map_range_has(attrs, start,
 				      start + KVM_PAGES_PER_HPAGE(level),
-				      kvm_attr_map_get(attrs, gfn));
+				      kvm_attr_map_get(attrs, gfn)) &&
+	       kvm_view_is_uniform(kvm, start, start + KVM_PAGES_PER_HPAGE(level));
 }
 
 /**

@@ -44,16 +44,23 @@ static inline unsigned long kvm_x86_vm_types(void)
  * @attrs: attributes of the hypercall
  *
  * Linux asks for shared memory first and clears it later, hence an attribute of
- * its own for contents that are to be seen.
+ * its own for contents that are to be seen.  What else the guest asks for matters
+ * only to the view of a sealed VM.
  *
  * Context: vcpu->mutex and kvm->srcu.
  */
 static inline void kvm_x86_note_hypercall(struct kvm_vcpu *vcpu, gpa_t gpa,
 					  u64 npages, u64 attrs)
 {
-	if (!(attrs & KVM_MAP_GPA_RANGE_ENCRYPTED) &&
-	    attrs & KVM_MAP_GPA_RANGE_KEEP)
-		kvm_gmem_note_request(vcpu, gpa_to_gfn(gpa), npages);
+	enum kvm_gmem_request kind = KVM_GMEM_REQUEST_SHARE;
+
+	if (attrs & KVM_MAP_GPA_RANGE_ENCRYPTED)
+		kind = KVM_GMEM_REQUEST_PRIVATE;
+	else if (attrs & KVM_MAP_GPA_RANGE_KEEP)
+		kind = KVM_GMEM_REQUEST_KEEP;
+
+	if (kind == KVM_GMEM_REQUEST_KEEP || kvm_is_sealed(vcpu->kvm))
+		kvm_gmem_note_request(vcpu, gpa_to_gfn(gpa), npages, kind);
 }
 
 #endif /* __KVM_X86_GMEM_H */

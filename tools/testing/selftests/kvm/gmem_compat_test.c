@@ -133,7 +133,7 @@ static void test_capabilities(void)
 		{ KVM_CAP_MEMORY_ATTRIBUTES, { 0, 8 } }, { KVM_CAP_GUEST_MEMFD, { 1, 1 } },
 		{ KVM_CAP_GUEST_MEMFD_FLAGS, { 3, 3 } }, { KVM_CAP_VM_TYPES, { 3, 3 } },
 		{ KVM_CAP_PRE_FAULT_MEMORY, { 1, 1 } },
-		{ KVM_CAP_GMEM_MEMORY_ATTRIBUTES2, { 0, 8 } },
+		{ KVM_CAP_GMEM_MEMORY_ATTRIBUTES2, { 0, 8 } }, { KVM_CAP_GMEM_SEAL, { 0, 1 } },
 	};
 	int kvm = must(open("/dev/kvm", O_RDWR), "/dev/kvm");
 	unsigned long type;

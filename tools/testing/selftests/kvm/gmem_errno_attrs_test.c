@@ -22,7 +22,8 @@ static bool all_zero_or(u64 value, u64 good)
 GMEM_ERRNO_TEST(caps_of_nobody)
 {
 	static const struct { int first, last; } caps[] = {
-		{ 237, 243 }, { 245, 300 }, { 0x474d0001, 0x474d0040 },
+		{ 237, 243 }, { 245, 300 }, { 0x474d0001, 0x474d0001 },
+		{ 0x474d0003, 0x474d0040 },
 	};
 	const struct gmem_type *t;
 	unsigned int i;
@@ -39,7 +40,7 @@ GMEM_ERRNO_TEST(caps_of_nobody)
 	}
 }
 
-/* None of ours is to be enabled. */
+/* None of mainline's is to be enabled. */
 GMEM_ERRNO_TEST(caps_cannot_be_enabled)
 {
 	static const u32 caps[] = {

@@ -80,6 +80,7 @@ static void check_caps(int fd, const char *scope, int attrs, int spaces)
 		{ KVM_CAP_GUEST_MEMFD, 1 },
 		{ KVM_CAP_GUEST_MEMFD_FLAGS, 3 },
 		{ KVM_CAP_GMEM_MEMORY_ATTRIBUTES2, attrs },
+		{ KVM_CAP_GMEM_SEAL, !!attrs },
 		{ KVM_CAP_MULTI_ADDRESS_SPACE, spaces },
 		{ KVM_CAP_READONLY_MEM, 1 },
 		{ KVM_CAP_PRE_FAULT_MEMORY, 1 },

@@ -33,6 +33,7 @@ enum gmem_cmd_op {
 	GMEM_CMD_FILL,		/* gva of a page, byte */
 	GMEM_CMD_IS,		/* gva of a page, byte; returns 1 or 0 */
 	GMEM_CMD_TOUCH,		/* gva, pages: write a byte into each */
+	GMEM_CMD_CALL,		/* gva of a function, argument; returns its result */
 	GMEM_CMD_SHARE,		/* gpa, pages: ask to share; returns rax */
 	GMEM_CMD_OFFER,		/* gpa, pages: the same, with contents */
 	GMEM_CMD_UNSHARE,	/* gpa, pages; returns rax */
@@ -40,6 +41,7 @@ enum gmem_cmd_op {
 	GMEM_CMD_INS,		/* gva, bytes: from GMEM_GUEST_STRING */
 	GMEM_CMD_MOVE,		/* gva, gva: a byte from the one to the other */
 	GMEM_CMD_WRMSR,		/* number, value */
+	GMEM_CMD_DIGEST,	/* gpa for the launch digest; returns rax */
 };
 
 #define GMEM_STAGE_READY	0x5e4e4
@@ -75,6 +77,9 @@ static inline void guest_write8(u64 gva, u8 value)
 void guest_fill(u64 gva, u8 value);
 int guest_page_is(u64 gva, u8 value);
 void guest_touch(u64 gva, u64 pages);
+
+/* Do one thing. */
+u64 gmem_serve(enum gmem_cmd_op op, u64 a, u64 b);
 
 /* A vCPU's entry point: serve gmem_cmd() for ever. */
 void gmem_guest_server(void);

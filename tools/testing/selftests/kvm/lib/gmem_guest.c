@@ -31,7 +31,7 @@ void guest_touch(u64 gva, u64 pages)
 		guest_write8(gva, 1);
 }
 
-static u64 serve(enum gmem_cmd_op op, u64 a, u64 b)
+u64 gmem_serve(enum gmem_cmd_op op, u64 a, u64 b)
 {
 	switch (op) {
 	case GMEM_CMD_READ:
@@ -47,6 +47,8 @@ static u64 serve(enum gmem_cmd_op op, u64 a, u64 b)
 	case GMEM_CMD_TOUCH:
 		guest_touch(a, b);
 		return 0;
+	case GMEM_CMD_CALL:
+		return ((u64 (*)(u64))a)(b);
 	default:
 		return gmem_arch_serve(op, a, b);
 	}
@@ -59,7 +61,7 @@ void gmem_guest_server(void)
 	for (stage = GMEM_STAGE_READY, a = 0, b = 0;; stage = GMEM_STAGE_READY) {
 		op = stage;
 		__gmem_guest_call(GMEM_GUEST_SYNC, &op, &a, &b);
-		a = serve(op, a, b);
+		a = gmem_serve(op, a, b);
 	}
 }
 

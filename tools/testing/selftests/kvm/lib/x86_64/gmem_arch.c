@@ -66,6 +66,8 @@ u64 gmem_arch_serve(enum gmem_cmd_op op, u64 a, u64 b)
 	case GMEM_CMD_WRMSR:
 		wrmsr(a, b);
 		return 0;
+	case GMEM_CMD_DIGEST:
+		return gmem_hypercall(KVM_HC_LAUNCH_DIGEST, a, 0, 0);
 	default:
 		return -1;
 	}
