@@ -291,6 +291,6 @@ kvm_gmem_handle_hva_gfns(struct kvm *kvm, struct kvm_gfn_range *range,
 #endif /* KVM_ARCH_WANT_MMU_NOTIFIER */
 
 #include <linux/kvm_gmem_access.h>
-#include <linux/kvm_seal.h>
+#include <linux/kvm_gmem_seal.h>
 
 #endif /* __KVM_GMEM_H */

@@ -4,7 +4,8 @@
 //       of offsets are in functions that assert slots_lock, mmu_lock or the
 //       file's invalidate_lock: without them the answer is stale at once, and
 //       several answers do not belong together.  KVM's own accesses have a door
-//       of their own, kvm_gmem_check_page(), which says what it relies on.
+//       of their own, kvm_gmem_check_page(), which says what it relies on, and
+//       so has the view of a sealed guest, __kvm_view_check().
 // Invariants: I1, I3
 // Files: virt/kvm/ arch/x86/kvm/ include/linux/kvm_gmem.h !virt/kvm/gmem/attr_map.c
 virtual report
@@ -50,9 +51,19 @@ kvm_attr_map_get(...)@p
 ...+>
 }
 
+@view_door@
+position p;
+@@
+__kvm_view_check(...)
+{
+<+...
+kvm_attr_map_get(...)@p
+...+>
+}
+
 @r@
 identifier read = { kvm_attr_map_get, kvm_attr_map_range_has, kvm_attr_map_run_end };
-position p != { asserted.p, door.p, access_door.p };
+position p != { asserted.p, door.p, access_door.p, view_door.p };
 @@
 * read(...)@p
 

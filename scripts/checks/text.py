@@ -15,6 +15,7 @@ TESTS = re.compile(r"_(?:test|oracle|kunit)\.c$")
 CASE = re.compile(r"^GMEM_\w*TEST\w*\((\w+)", re.M)
 # Macros and tables that register cases of other names.
 ATTACK = re.compile(r"^ATTACK\((\w+)", re.M)
+SEALED = re.compile(r"^SEALED_ATTACK\((\w+)", re.M)
 LISTED = re.compile(r'^\t+\{ "(\w+)", test_\w+ \}', re.M)
 FULL = re.compile(r"\b(gmem_\w+_test)\.(\w+\*?|\*)")
 PROGRAM = re.compile(r"\bgmem_\w+_test\b")
@@ -110,7 +111,9 @@ def cases_of(sources):
         name = path.rsplit("/", 1)[-1]
         if name.startswith("gmem_") and name.endswith("_test.c"):
             found[name[:-2]] = {*CASE.findall(text), *LISTED.findall(text),
-                                *(f"{how}_is_refused" for how in ATTACK.findall(text))}
+                                *(f"{how}_is_refused" for how in ATTACK.findall(text)),
+                                *(f"{how}{twin}" for how in SEALED.findall(text)
+                                  for twin in ("", "_unsealed"))}
     return found
 
 

@@ -101,6 +101,7 @@ class Allow(unittest.TestCase):
 class Documents(unittest.TestCase):
     SOURCES = {"gmem_a_test.c": "GMEM_TEST(one)\n{ EINVAL }\nGMEM_TEST_TIMEOUT(two_two, 1)\n",
                "gmem_b_test.c": "GMEM_ERRNO_TEST(bits)\n{ EFAULT }\nATTACK(by_load, false)\n"
+                                "SEALED_ATTACK(swap)\n{}\n"
                                 '\t\t{ "layout", test_layout },\n'}
 
     def setUp(self):
@@ -110,7 +111,7 @@ class Documents(unittest.TestCase):
         return text.unknown_tests("p", page, self.cases)
 
     def test_cases(self):
-        self.assertEqual(self.cases, {"gmem_a_test": {"one", "two_two"}, "gmem_b_test": {"bits", "by_load_is_refused", "layout"}})
+        self.assertEqual(self.cases, {"gmem_a_test": {"one", "two_two"}, "gmem_b_test": {"bits", "by_load_is_refused", "layout", "swap", "swap_unsealed"}})
 
     def test_known(self):
         self.assertEqual(self.unknown("See gmem_a_test.one, two_two; gmem_b_test.bit*.\n"), [])

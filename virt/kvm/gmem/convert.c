@@ -293,6 +293,8 @@ static void kvm_convert_commit_parts(struct kvm_conversion *conv)
 		kvm_convert_commit_part(conv, &conv->parts[i]);
 		cond_resched();
 	}
+
+	kvm_view_commit(conv);
 }
 
 /*
@@ -303,10 +305,8 @@ static void kvm_convert_commit(struct kvm_conversion *conv)
 {
 	unsigned int i;
 
-	if (!kvm_convert_to_private(conv)) {
+	if (!kvm_convert_to_private(conv))
 		kvm_convert_commit_parts(conv);
-		kvm_view_commit(conv);
-	}
 
 	for (i = 0; i < conv->nr_gfns; i++) {
 		kvm_attr_map_commit(&conv->kvm->private_mem.attrs,
@@ -318,10 +318,8 @@ static void kvm_convert_commit(struct kvm_conversion *conv)
 	/* No access of KVM relies on the old attributes from here on. */
 	kvm_gmem_drain_accesses(conv->kvm);
 
-	if (kvm_convert_to_private(conv)) {
+	if (kvm_convert_to_private(conv))
 		kvm_convert_commit_parts(conv);
-		kvm_view_commit(conv);
-	}
 }
 
 /* Whoever is about to be killed finds the reason for that in the next step. */
@@ -394,14 +392,9 @@ static void kvm_convert_count(struct kvm_conversion *conv, int r)
  */
 static int kvm_convert(struct kvm_conversion *conv)
 {
-	int r = 0;
+	int r = kvm_view_start(conv);
 
 	lockdep_assert_held(&conv->kvm->slots_lock);
-
-	if (kvm_is_sealed(conv->kvm))
-		r = kvm_gmem_collect_requests(conv->kvm,
-					      kvm_convert_to_private(conv),
-					      &conv->asked);
 
 	if (!r && !kvm_convert_is_noop(conv)) {
 		r = kvm_convert_lock_files(conv);
@@ -413,7 +406,6 @@ static int kvm_convert(struct kvm_conversion *conv)
 
 	if (!r)
 		kvm_convert_forget(conv);
-	kvm_gmem_free_asked(&conv->asked);
 	kvm_convert_free(conv);
 	return r;
 }

@@ -82,9 +82,9 @@ typedef int (*kvm_convert_folio_fn_t)(struct kvm_conversion *conv,
 /* request.c */
 int kvm_gmem_collect_requests(struct kvm *kvm, bool to_private,
 			      struct kvm_gmem_asked *asked);
-void kvm_gmem_free_asked(struct kvm_gmem_asked *asked);
 
 /* view.c */
+int kvm_view_start(struct kvm_conversion *conv);
 bool kvm_view_stays(struct kvm_conversion *conv);
 int kvm_view_reserve(struct kvm_conversion *conv);
 void kvm_view_commit(struct kvm_conversion *conv);

@@ -307,6 +307,7 @@ int kvm_convert_folios(struct kvm_conversion *conv, struct kvm_convert_part *par
  */
 void kvm_convert_free(struct kvm_conversion *conv)
 {
+	kvfree(conv->asked.gfns);
 	kvfree(conv->parts);
 	if (conv->gfns != &conv->single)
 		kvfree(conv->gfns);

@@ -156,8 +156,7 @@ static void kvm_gmem_add_asked(struct kvm_gmem_asked *asked, gfn_t start, gfn_t 
  * kvm_gmem_collect_requests - what the guest asks for at this moment
  * @kvm: the VM
  * @to_private: of two directions, which
- * @asked: empty; to be filled with ranges of gfns, and freed by
- *	kvm_gmem_free_asked()
+ * @asked: empty; to be filled with ranges of gfns, which kvm_convert_free() frees
  *
  * Context: slots_lock; may sleep.
  * Return: 0 or -ENOMEM.
@@ -170,6 +169,7 @@ int kvm_gmem_collect_requests(struct kvm *kvm, bool to_private,
 	struct kvm_private_mem *mem = &kvm->private_mem;
 	struct kvm_share_request *request;
 	struct interval_tree_node *node;
+	bool wants_private;
 
 	lockdep_assert_held(&kvm->slots_lock);
 
@@ -185,21 +185,11 @@ int kvm_gmem_collect_requests(struct kvm *kvm, bool to_private,
 	for (; node && asked->nr < max;
 	     node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
 		request = to_request(node);
-		if (to_private == (request->kind == KVM_GMEM_REQUEST_PRIVATE))
+		wants_private = request->kind == KVM_GMEM_REQUEST_PRIVATE;
+		if (wants_private == to_private)
 			kvm_gmem_add_asked(asked, node->start, node->last + 1);
 	}
 	spin_unlock(&mem->request_lock);
 
 	return 0;
-}
-
-/**
- * kvm_gmem_free_asked - free what kvm_gmem_collect_requests() has allocated
- * @asked: the ranges
- *
- * Context: May sleep.
- */
-void kvm_gmem_free_asked(struct kvm_gmem_asked *asked)
-{
-	kvfree(asked->gfns);
 }

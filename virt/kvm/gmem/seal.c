@@ -301,6 +301,8 @@ bool kvm_seal_request_is_done(struct kvm_vcpu *vcpu)
 	gfn_t start, end;
 	bool stands;
 
+	lockdep_assert_held(&vcpu->mutex);
+
 	if (!kvm_is_sealed(vcpu->kvm))
 		return true;
 

@@ -38,8 +38,18 @@
 #include "convert.h"
 #include "view.h"
 
-int kvm_view_reserve_range(struct kvm_view_pass *pass, gfn_t start,
-				  gfn_t end, unsigned long view)
+/**
+ * kvm_view_reserve_range - &kvm_view_pass.fn: do what can fail
+ * @pass: the pass
+ * @start: first gfn
+ * @end: one past the last gfn
+ * @view: what it is to be
+ *
+ * Context: slots_lock; may sleep.
+ * Return: 0, -EINTR if a fatal signal is pending, or -ENOMEM.
+ */
+int kvm_view_reserve_range(struct kvm_view_pass *pass, gfn_t start, gfn_t end,
+			   unsigned long view)
 {
 	int r;
 
@@ -52,15 +62,35 @@ int kvm_view_reserve_range(struct kvm_view_pass *pass, gfn_t start,
 	return r;
 }
 
-int kvm_view_commit_range(struct kvm_view_pass *pass, gfn_t start,
-				 gfn_t end, unsigned long view)
+/**
+ * kvm_view_commit_range - &kvm_view_pass.fn: change the view of a range
+ * @pass: the pass
+ * @start: first gfn
+ * @end: one past the last gfn
+ * @view: what it is to be
+ *
+ * Context: slots_lock; may sleep.
+ * Return: 0.
+ */
+int kvm_view_commit_range(struct kvm_view_pass *pass, gfn_t start, gfn_t end,
+			  unsigned long view)
 {
 	kvm_attr_map_commit(&pass->kvm->private_mem.view, start, end, view);
 	return 0;
 }
 
-int kvm_view_cancel_range(struct kvm_view_pass *pass, gfn_t start,
-				 gfn_t end, unsigned long view)
+/**
+ * kvm_view_cancel_range - &kvm_view_pass.fn: leave the view of a range as it is
+ * @pass: the pass
+ * @start: first gfn
+ * @end: one past the last gfn
+ * @view: what it was to be
+ *
+ * Context: slots_lock; may sleep.
+ * Return: 0.
+ */
+int kvm_view_cancel_range(struct kvm_view_pass *pass, gfn_t start, gfn_t end,
+			  unsigned long view)
 {
 	kvm_attr_map_cancel(&pass->kvm->private_mem.view);
 	return 0;
@@ -72,7 +102,14 @@ static int kvm_view_notice_range(struct kvm_view_pass *pass, gfn_t start,
 	return 1;
 }
 
-/* The end of a pass that reserves: all or nothing. */
+/**
+ * kvm_view_end_reserve - end a pass that reserves: all or nothing
+ * @pass: the pass
+ * @r: its result
+ *
+ * Context: slots_lock; may sleep.
+ * Return: @r.
+ */
 int kvm_view_end_reserve(struct kvm_view_pass *pass, int r)
 {
 	if (!r)
@@ -100,21 +137,19 @@ int kvm_view_end_reserve(struct kvm_view_pass *pass, int r)
 int __kvm_view_check(struct kvm *kvm, gfn_t gfn)
 {
 	struct kvm_attr_map *map = &kvm->private_mem.view;
-	unsigned long view;
-	bool is_private;
-
-	do {
-		view = kvm_attr_map_get(map, gfn);
-		/* Pairs with the stores of kvm_attr_map_commit(). */
-		smp_rmb();
-		is_private = kvm_mem_is_private(kvm, gfn);
-		smp_rmb();
-	} while (view != kvm_attr_map_get(map, gfn));
+	unsigned long view = kvm_attr_map_get(map, gfn);
 
 	if (view == KVM_VIEW_LOST)
 		return -EHWPOISON;
 
-	return view == KVM_VIEW_OWNED && !is_private ? -EFAULT : 0;
+	/* Pairs with the stores of kvm_attr_map_commit(). */
+	smp_rmb();
+	if (view == KVM_VIEW_SHARED || kvm_mem_is_private(kvm, gfn))
+		return 0;
+
+	/* If the guest shares it right now, the view has changed already. */
+	smp_rmb();
+	return kvm_attr_map_get(map, gfn) == KVM_VIEW_OWNED ? -EFAULT : 0;
 }
 
 /**
@@ -248,6 +283,22 @@ static int kvm_view_pass_conversion(struct kvm_conversion *conv,
 		r = kvm_view_pass_gfns(conv, pass, &conv->gfns[i]);
 
 	return r;
+}
+
+/**
+ * kvm_view_start - find out what the guest has asked for
+ * @conv: a conversion that starts
+ *
+ * Context: slots_lock; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int kvm_view_start(struct kvm_conversion *conv)
+{
+	if (!kvm_is_sealed(conv->kvm))
+		return 0;
+
+	return kvm_gmem_collect_requests(conv->kvm, kvm_convert_to_private(conv),
+					 &conv->asked);
 }
 
 /**

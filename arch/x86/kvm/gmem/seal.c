@@ -46,9 +46,10 @@ static bool kvm_event_is_pending(struct kvm_vcpu *vcpu)
 {
 	return vcpu->arch.exception.pending || vcpu->arch.exception.injected ||
 	       vcpu->arch.exception_vmexit.pending ||
-	       vcpu->arch.interrupt.injected || vcpu->arch.nmi_injected ||
-	       vcpu->arch.pending_external_vector != -1 || vcpu->arch.nmi_pending || atomic_read(&vcpu->arch.nmi_queued) ||
-	       vcpu->arch.smi_pending;
+	       vcpu->arch.interrupt.injected ||
+	       vcpu->arch.pending_external_vector != -1 ||
+	       vcpu->arch.nmi_injected || vcpu->arch.nmi_pending ||
+	       atomic_read(&vcpu->arch.nmi_queued) || vcpu->arch.smi_pending;
 }
 
 static bool kvm_lapic_is_used(struct kvm_vcpu *vcpu)

@@ -9,6 +9,7 @@
 #include "apic.h"
 #include "gmem_errno.h"
 #include "gmem_knob.h"
+#include "gmem_poison.h"
 #include "gmem_sealed.h"
 #include "hyperv.h"
 
@@ -321,6 +322,19 @@ GMEM_ERRNO_TEST(has_run)
 	sealed_start(&s, false);
 	gmem_row(__gmem_seal(s.w.vm->fd, NULL), EBUSY, "both vCPUs");
 	gmem_row_true(sealed_do(&s, GMEM_CMD_READ, gpa(0), 0) == 0, "the guest runs");
+}
+
+GMEM_ERRNO_TEST(poisoned_page)
+{
+	struct sealed s = make_open(GMEM_SLOT_INPLACE, PAGES * PG);
+	struct kvm_regs regs;
+
+	ASSERT_OK(convert(&s.w, AT, 1, GMEM_SHARED));
+	host(&s.w, AT)[0] = 1;
+	gmem_poison(host(&s.w, AT));
+	ASSERT_OK(convert(&s.w, AT, 1, GMEM_PRIVATE));
+	gmem_row(__gmem_seal(s.w.vm->fd, NULL), EHWPOISON, "poisoned");
+	gmem_row(ioctl(s.w.vcpu->fd, KVM_GET_REGS, &regs), 0, "open");
 }
 
 static void set_msr(struct sealed *s, u32 msr, u64 value)

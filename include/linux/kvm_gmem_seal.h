@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef __KVM_SEAL_H
-#define __KVM_SEAL_H
+#ifndef __KVM_GMEM_SEAL_H
+#define __KVM_GMEM_SEAL_H
 
 /*
  * VMs that are closed to their VMM.  Included by <linux/kvm_gmem.h>.
@@ -189,4 +189,4 @@ static inline void kvm_seal_leave_vm_ioctl(struct kvm *kvm, unsigned int ioctl)
 		__kvm_seal_leave_vm_ioctl(kvm, ioctl);
 }
 
-#endif /* __KVM_SEAL_H */
+#endif /* __KVM_GMEM_SEAL_H */
