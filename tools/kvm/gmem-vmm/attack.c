@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -218,6 +219,16 @@ bool attack_round(struct vm *vm, __u64 gpa, const char *when, bool expect,
 unsigned int attack_failures(void)
 {
 	return failures;
+}
+
+/** attack_registers() - try to read those of the first vCPU. */
+void attack_registers(struct vm *vm)
+{
+	struct kvm_regs regs;
+	bool refused = ioctl(vm->cpu[0].fd, KVM_GET_REGS, &regs);
+
+	say("attack: registers=%s", refused ? strerrorname_np(errno) : "read");
+	failures += refused != vm->opt.seal;
 }
 
 /** attack_report() - print the totals. */

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm_para.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 
 #include "vmm.h"
@@ -100,4 +102,24 @@ void host_create_vm(struct vm *vm)
 	    ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) ||
 	    ioctl(vm->fd, KVM_CREATE_PIT2, &pit))
 		die_errno(VMM_ERROR, "cannot create the interrupt controllers");
+}
+
+/** host_seal() - close the VM to this program; it is all set up. */
+void host_seal(struct vm *vm)
+{
+	__u8 digest[KVM_LAUNCH_DIGEST_SIZE];
+	struct kvm_enable_cap enable = {
+		.cap = KVM_CAP_GMEM_SEAL,
+		.args[1] = (uintptr_t)digest,
+	};
+	char text[2 * sizeof(digest) + 1];
+	size_t i;
+
+	if (cap(vm->fd, KVM_CAP_GMEM_SEAL) < 1)
+		die(VMM_HOST, "this kernel cannot seal a VM; " NEEDS_PATCHES);
+	if (ioctl(vm->fd, KVM_ENABLE_CAP, &enable))
+		die_errno(VMM_ERROR, "KVM_ENABLE_CAP(KVM_CAP_GMEM_SEAL)");
+	for (i = 0; i < sizeof(digest); i++)
+		sprintf(text + 2 * i, "%02x", digest[i]);
+	say("sealed: launch_digest=%s", text);
 }

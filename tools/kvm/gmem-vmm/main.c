@@ -66,6 +66,10 @@ int main(int argc, char **argv)
 		cpu_create(&vm, i);
 	cpu_reset_boot(&vm.cpu[0], entry);
 	make_private();
+	if (vm.opt.seal)
+		host_seal(&vm);
+	if (vm.opt.attack)
+		attack_registers(&vm);
 	serial_start(&vm);
 	run_all(&vm);
 	report(mem_available());

@@ -13,7 +13,7 @@ static const char usage[] =
 "\n"
 "Runs a Linux kernel as a KVM guest.  All its memory lives in a guest_memfd and\n"
 "is made private before the first instruction runs; the guest shares pages by\n"
-"hypercall (KVM_HC_MAP_GPA_RANGE).  vCPU registers are not protected.\n"
+"hypercall (KVM_HC_MAP_GPA_RANGE).  vCPU registers are protected with --seal.\n"
 "\n"
 "  --kernel FILE    bzImage, 64-bit, boot protocol 2.12 or newer\n"
 "  --initrd FILE    initial RAM file system\n"
@@ -21,6 +21,7 @@ static const char usage[] =
 "  --mem SIZE       guest memory, with suffix K, M or G (default: 512M)\n"
 "  --cpus N         vCPUs, 1 to 64 (default: 1)\n"
 "  --shared         an ordinary VM: memory that this program can read\n"
+"  --seal           close the VM to this program before it runs\n"
 "  --attack         serve the guest's demonstration module: try to read guest\n"
 "                   memory in three ways whenever it says what is to be expected\n"
 "  --timeout SEC    stop a guest that has not ended by then\n"
@@ -35,7 +36,7 @@ static const char usage[] =
 
 enum {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_CMDLINE, OPT_MEM, OPT_CPUS,
-	OPT_SHARED, OPT_ATTACK, OPT_TIMEOUT, OPT_HELP,
+	OPT_SHARED, OPT_SEAL, OPT_ATTACK, OPT_TIMEOUT, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -45,6 +46,7 @@ static const struct option options[] = {
 	{ "mem", required_argument, NULL, OPT_MEM },
 	{ "cpus", required_argument, NULL, OPT_CPUS },
 	{ "shared", no_argument, NULL, OPT_SHARED },
+	{ "seal", no_argument, NULL, OPT_SEAL },
 	{ "attack", no_argument, NULL, OPT_ATTACK },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -106,6 +108,9 @@ static void parse_one(struct options *opt, int c)
 	case OPT_SHARED:
 		opt->shared = true;
 		break;
+	case OPT_SEAL:
+		opt->seal = true;
+		break;
 	case OPT_ATTACK:
 		opt->attack = true;
 		break;
@@ -135,6 +140,8 @@ void opts_parse(struct options *opt, int argc, char **argv)
 	if (optind < argc)
 		die(VMM_USAGE, "%s: not an option; run gmem-vmm --help",
 		    argv[optind]);
+	if (opt->seal && opt->shared)
+		die(VMM_USAGE, "--seal and --shared: an ordinary VM cannot be sealed");
 	if (!opt->kernel)
 		die(VMM_USAGE, "--kernel FILE is missing; run gmem-vmm --help");
 }

@@ -62,6 +62,7 @@ struct options {
 	unsigned int cpus;
 	unsigned int timeout;	/* seconds, 0: none */
 	bool shared;		/* an ordinary VM */
+	bool seal;
 	bool attack;
 };
 
@@ -130,6 +131,7 @@ void opts_parse(struct options *opt, int argc, char **argv);
 /* host.c */
 void host_open(struct vm *vm);
 void host_create_vm(struct vm *vm);
+void host_seal(struct vm *vm);
 
 /* mem.c */
 void mem_create(struct vm *vm);
@@ -169,6 +171,7 @@ void serial_flush(void);
 /* attack.c */
 void attack_start(void);
 void attack_guard(void);
+void attack_registers(struct vm *vm);
 bool attack_round(struct vm *vm, __u64 gpa, const char *when, bool expect,
 		  __u64 hash);
 void attack_report(void);
