@@ -13,13 +13,16 @@ static int kvm_pre_fault_locked(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
 	gfn_t gfn = gpa_to_gfn(gpa);
 	struct kvm_memory_slot *slot;
+	int r;
 
 	if (!kvm_arch_can_pre_fault(vcpu))
 		return -EOPNOTSUPP;
 
 	slot = kvm_vcpu_gfn_to_memslot(vcpu, gfn);
-	if (!slot || slot->id >= KVM_USER_MEM_SLOTS)
-		return kvm_mem_is_private(vcpu->kvm, gfn) ? -EFAULT : -ENOENT;
+	if (!slot || slot->id >= KVM_USER_MEM_SLOTS) {
+		r = kvm_mem_is_private(vcpu->kvm, gfn) ? -EFAULT : -ENOENT;
+		return kvm_view_check(vcpu->kvm, gfn) ?: r;
+	}
 	if (slot->flags & KVM_MEMSLOT_INVALID)
 		return -EAGAIN;
 

@@ -84,8 +84,18 @@ enum model_event {
 	NR_MODEL_EVENTS
 };
 
+/* What the guest of a sealed VM takes a gfn for */
+enum model_view {
+	MODEL_SHARED,
+	MODEL_OWNED,
+	MODEL_LOST,
+};
+
 struct model {
 	bool holds;		/* the VM has a backend that takes pages */
+	bool sealed;
+	enum model_view view[MODEL_GFNS];
+	struct model_offer asks[MODEL_VCPUS];	/* for private memory */
 	bool private[MODEL_GFNS];
 	struct model_file files[MODEL_FILES];
 	struct model_slot slots[MODEL_SLOTS];
@@ -100,6 +110,8 @@ enum model_access {
 	MODEL_MEMORY,	/* contents are at ->bytes */
 	MODEL_MMIO,
 	MODEL_FAULT,	/* KVM_EXIT_MEMORY_FAULT, EFAULT */
+	MODEL_GONE,	/* the same, EHWPOISON */
+	NR_MODEL_ACCESSES
 };
 
 struct model_place {
@@ -184,6 +196,11 @@ static inline struct model_place model_guest(struct model *m, unsigned int gfn)
 	struct model_place place = {};
 	unsigned int page;
 
+	if (m->view[gfn] == MODEL_LOST || (m->view[gfn] == MODEL_OWNED && !private)) {
+		place.access = m->view[gfn] == MODEL_LOST ? MODEL_GONE : MODEL_FAULT;
+		return place;
+	}
+
 	if (!slot) {
 		place.access = private ? MODEL_FAULT : MODEL_MMIO;
 		return place;
@@ -249,6 +266,29 @@ static inline void model_tick(struct model *m, unsigned int v)
 	model_use(m, gfn);
 }
 
+/* The guest of a sealed VM has lost what is, or was, bound to an offset. */
+static inline void model_lose(struct model *m, unsigned int f, unsigned int index)
+{
+	struct model_slot *slot = model_bound(m, f, index);
+	enum model_view *view;
+	unsigned int i;
+
+	if (!m->sealed)
+		return;
+	for (i = 0; i < MODEL_PASTS; i++) {
+		struct model_past *past = &m->past[i];
+
+		if (past->file == f && index >= past->offset &&
+		    index < past->offset + past->npages)
+			past->exists = false;
+	}
+	if (!slot)
+		return;
+	view = &m->view[slot->base + index - slot->offset];
+	if (*view == MODEL_OWNED)
+		*view = MODEL_LOST;
+}
+
 /* Pages leave the file; their offsets stay what they are. */
 static inline void model_punch(struct model *m, unsigned int f, unsigned int start,
 			       unsigned int n)
@@ -263,6 +303,7 @@ static inline void model_punch(struct model *m, unsigned int f, unsigned int sta
 		page->present = false;
 		page->held = false;
 		page->owner = MODEL_UNUSED;
+		model_lose(m, f, i);
 	}
 }
 
@@ -283,10 +324,14 @@ static inline int model_prefault(struct model *m, unsigned int start, unsigned i
 	int err = 0;
 
 	for (gfn = start; !err && gfn < start + n; gfn++) {
-		if (!model_slot_at(m, gfn))
-			err = m->private[gfn] ? -EFAULT : -ENOENT;
-		else if (model_touch(m, gfn) == MODEL_FAULT)
+		enum model_access access = model_touch(m, gfn);
+
+		if (access == MODEL_GONE)
+			err = -EHWPOISON;
+		else if (access == MODEL_FAULT)
 			err = -EFAULT;
+		else if (!model_slot_at(m, gfn))
+			err = -ENOENT;
 		else
 			model_use(m, gfn);
 	}

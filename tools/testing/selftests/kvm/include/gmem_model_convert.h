@@ -5,6 +5,8 @@
 #ifndef SELFTEST_KVM_GMEM_MODEL_CONVERT_H
 #define SELFTEST_KVM_GMEM_MODEL_CONVERT_H
 
+#include <string.h>
+
 #include "gmem_model.h"
 
 /* A part of a file that a conversion covers, and its gfns if it is bound */
@@ -182,7 +184,7 @@ static inline struct model_slot *model_next_slot(struct model *m, unsigned int g
 
 /* Something else is at a range of gfns, or becomes of a range of offsets. */
 static inline void model_forget(struct model *m, unsigned int base, unsigned int n,
-				unsigned int f, unsigned int offset)
+				unsigned int f, unsigned int offset, unsigned int pages)
 {
 	unsigned int i;
 
@@ -191,7 +193,8 @@ static inline void model_forget(struct model *m, unsigned int base, unsigned int
 
 		if (model_overlaps(past->base, past->base + past->npages, base, base + n) ||
 		    (past->file == f &&
-		     model_overlaps(past->offset, past->offset + past->npages, offset, offset + n)))
+		     model_overlaps(past->offset, past->offset + past->npages, offset,
+				    offset + pages)))
 			past->exists = false;
 	}
 }
@@ -236,14 +239,69 @@ static inline void model_delete_slot(struct model *m, unsigned int s)
 	slot->exists = false;
 }
 
+/* Has the guest asked for this conversion of a gfn? */
+static inline bool model_is_asked(const struct model *m, unsigned int gfn, bool private)
+{
+	const struct model_offer *asked = private ? m->asks : m->offers;
+	unsigned int i;
+
+	for (i = 0; i < MODEL_VCPUS; i++) {
+		if (gfn >= asked[i].start && gfn < asked[i].end)
+			return true;
+	}
+	return false;
+}
+
+/* What the guest of a sealed VM takes a gfn for once that is converted */
+static inline enum model_view model_new_view(struct model *m, unsigned int gfn, bool private)
+{
+	const struct model_slot *slot = model_slot_at(m, gfn);
+	bool asked = model_is_asked(m, gfn, private);
+	bool has_file = slot && slot->file != MODEL_NO_FILE;
+	enum model_view view = m->view[gfn];
+
+	if (!private && asked)
+		return MODEL_SHARED;
+	if (!private)
+		return view == MODEL_OWNED && has_file && slot->mmap ? MODEL_LOST : view;
+	return has_file && (asked || view == MODEL_SHARED) ? MODEL_OWNED : view;
+}
+
+static inline void model_view_gfns(struct model *m, enum model_view *views, unsigned int start,
+				   unsigned int end, bool private)
+{
+	unsigned int gfn;
+
+	for (gfn = start; m->sealed && gfn < end; gfn++)
+		views[gfn] = model_new_view(m, gfn, private);
+}
+
+/* The same when a file comes to gfns */
+static inline void model_view_bind(struct model *m, unsigned int base, unsigned int n,
+				   bool resumed)
+{
+	unsigned int gfn;
+
+	for (gfn = base; m->sealed && gfn < base + n; gfn++) {
+		if (m->view[gfn] == MODEL_SHARED && m->private[gfn])
+			m->view[gfn] = MODEL_OWNED;
+		else if (m->view[gfn] == MODEL_OWNED && !resumed)
+			m->view[gfn] = MODEL_LOST;
+	}
+}
+
 /* KVM_SET_MEMORY_ATTRIBUTES */
 static inline int model_attrs(struct model *m, unsigned int start, unsigned int n, bool private)
 {
 	unsigned int end = start + n, gfn, from, to, index;
 	struct model_parts parts = {};
+	enum model_view views[MODEL_GFNS];
 	struct model_slot *slot;
 	bool same = true;
 
+	/* Before the offers are taken */
+	memcpy(views, m->view, sizeof(views));
+	model_view_gfns(m, views, start, end, private);
 	for (gfn = start; gfn < end; gfn++)
 		same &= m->private[gfn] == private;
 	for (gfn = start; (slot = model_next_slot(m, gfn, end)); gfn = slot->base + slot->npages) {
@@ -267,9 +325,10 @@ static inline int model_attrs(struct model *m, unsigned int start, unsigned int 
 		for (gfn = start; gfn < end; gfn++)
 			m->private[gfn] = private;
 	}
+	memcpy(m->view, views, sizeof(views));
 	model_drop_offers(m, start, end);
 	if (!private)
-		model_forget(m, start, n, MODEL_NO_FILE, 0);
+		model_forget(m, start, n, MODEL_NO_FILE, 0, 0);
 	return 0;
 }
 
@@ -278,6 +337,7 @@ static inline int model_attrs2(struct model *m, unsigned int f, unsigned int sta
 			       unsigned int n, bool private, unsigned int *index)
 {
 	struct model_parts parts = {};
+	enum model_view views[MODEL_GFNS];
 	struct model_part *part;
 	struct model_slot *slot;
 	unsigned int i, pos, end = start + n;
@@ -286,6 +346,7 @@ static inline int model_attrs2(struct model *m, unsigned int f, unsigned int sta
 	if (!model_has_mmap(&m->files[f]))
 		return -EINVAL;
 
+	memcpy(views, m->view, sizeof(views));
 	for (pos = start; pos < end; pos = part->end) {
 		slot = model_bound(m, f, pos);
 		part = &parts.part[parts.nr++];
@@ -301,6 +362,9 @@ static inline int model_attrs2(struct model *m, unsigned int f, unsigned int sta
 			part->end++;
 		for (i = 0; slot && i < part->end - pos; i++)
 			same &= m->private[part->gfn + i] == private;
+		if (slot)
+			model_view_gfns(m, views, part->gfn, part->gfn + part->end - pos,
+					private);
 	}
 
 	if (!same || !model_parts_have(&parts, private)) {
@@ -312,10 +376,13 @@ static inline int model_attrs2(struct model *m, unsigned int f, unsigned int sta
 				m->private[part->gfn + pos] = private;
 		}
 	}
+	memcpy(m->view, views, sizeof(views));
 	for (i = 0; i < parts.nr; i++) {
 		part = &parts.part[i];
 		if (part->bound)
 			model_drop_offers(m, part->gfn, part->gfn + part->end - part->start);
+		else if (m->sealed && !private)
+			model_forget(m, 0, 0, f, part->start, part->end - part->start);
 	}
 	return 0;
 }
@@ -378,7 +445,7 @@ static inline int model_add_slot(struct model *m, unsigned int s, unsigned int f
 				 unsigned int offset, unsigned int base, unsigned int n)
 {
 	struct model_slot *slot = &m->slots[s];
-	int err = 0;
+	int err = 0, last;
 
 	if (!model_slot_fits(m, base, n)) {
 		m->events[MODEL_ADDRESS_TAKEN]++;
@@ -389,9 +456,12 @@ static inline int model_add_slot(struct model *m, unsigned int s, unsigned int f
 	if (err)
 		return err;
 
-	if (f != MODEL_NO_FILE)
+	if (f != MODEL_NO_FILE) {
+		last = m->last_owner;
 		slot->owner = model_owner(m, f, offset, base, n);
-	model_forget(m, base, n, f, offset);
+		model_view_bind(m, base, n, m->last_owner == last);
+		model_forget(m, base, n, f, offset, n);
+	}
 
 	slot->exists = true;
 	slot->base = base;

@@ -9,7 +9,7 @@
 
 #include "gmem_harness.h"
 #include "gmem_model_convert.h"
-#include "gmem_world.h"
+#include "gmem_subject_run.h"
 #include "asm/pvclock-abi.h"
 
 #define MMIO_BYTE	0x99	/* what a device answers */
@@ -51,10 +51,11 @@ struct op {
 struct report {
 	unsigned int done;		/* operations that went well */
 	unsigned int events[NR_MODEL_EVENTS];
-	unsigned int accesses[MODEL_FAULT + 1];	/* of the guest, by enum model_access */
+	unsigned int accesses[NR_MODEL_ACCESSES];	/* of the guest, by enum model_access */
 	unsigned int refused;		/* accesses of the host to private pages */
-	unsigned int emulated[MODEL_FAULT + 1];	/* accesses, by enum model_access */
-	unsigned int clocks[MODEL_FAULT + 1];	/* clocks of vCPUs that ran, the same */
+	unsigned int untrue;		/* answers of the VMM that the guest did not get */
+	unsigned int emulated[NR_MODEL_ACCESSES];	/* accesses, by enum model_access */
+	unsigned int clocks[NR_MODEL_ACCESSES];	/* clocks of vCPUs that ran, the same */
 };
 
 static struct report *report;
@@ -62,9 +63,9 @@ static struct report *report;
 /* The real thing beside the model */
 struct subject {
 	struct model model;
+	struct sealed sealed;
 	struct kvm_vm *vm;
-	struct kvm_vcpu *vcpus[MODEL_VCPUS];
-	struct kvm_regs ready[MODEL_VCPUS];	/* waiting for a command */
+	struct kvm_vcpu **vcpus;
 	bool asking[MODEL_VCPUS];		/* in the exit of a hypercall */
 	int fds[MODEL_FILES];
 	u8 *maps[MODEL_FILES];
@@ -102,14 +103,7 @@ static inline struct gmem_run run_cmd(struct subject *s, unsigned int v, enum gm
 				      u64 a, u64 b)
 {
 	tick(s, v);
-	return gmem_cmd(s->vcpus[v], cmd, a, b);
-}
-
-/* Forget the command of a vCPU that has exited in the middle of it. */
-static inline void abandon(struct subject *s, unsigned int v)
-{
-	vcpu_regs_set(s->vcpus[v], &s->ready[v]);
-	gmem_run_to_sync(s->vcpus[v], GMEM_STAGE_READY);
+	return sealed_cmd_on(&s->sealed, v, cmd, a, b);
 }
 
 static inline void do_create(struct subject *s, unsigned int f, unsigned int flags)
@@ -264,26 +258,29 @@ static inline void check_mmio(struct subject *s, const struct op *op, unsigned i
 		ASSERT_EQ(r->mmio.data[0], op->value);
 	else
 		r->mmio.data[0] = MMIO_BYTE;
-	ASSERT_EQ(gmem_resume(s->vcpus[op->who]), op->arg ? 0 : MMIO_BYTE);
+	ASSERT_EQ(sealed_resume_on(&s->sealed, op->who), op->arg ? 0 : MMIO_BYTE);
 }
 
 static inline void check_fault(struct subject *s, const struct op *op, unsigned int gfn,
 			       const struct gmem_run *run)
 {
 	struct kvm_run *r = s->vcpus[op->who]->run;
-	u64 flags = s->model.private[gfn] ? KVM_MEMORY_EXIT_FLAG_PRIVATE : 0;
+	bool gone = s->model.view[gfn] == MODEL_LOST;
+	u64 flags = s->model.private[gfn] || s->model.view[gfn] ?
+		    KVM_MEMORY_EXIT_FLAG_PRIVATE : 0;
 
-	TEST_ASSERT(run->exit == GMEM_EXIT_FAULT && run->err == EFAULT &&
+	TEST_ASSERT(run->exit == GMEM_EXIT_FAULT && run->err == (gone ? EHWPOISON : EFAULT) &&
 		    r->memory_fault.gpa == gfn_to_gpa(gfn) &&
 		    r->memory_fault.size == PG && r->memory_fault.flags == flags,
 		    "no memory fault at gfn %u: exit %d, errno %d", gfn, run->exit, run->err);
-	abandon(s, op->who);
+	forget_cmd(&s->sealed, op->who);
 }
 
 static inline void guest_memory(struct subject *s, const struct op *op, unsigned int gfn,
 				const struct gmem_run *run)
 {
 	struct model_place place = model_guest(&s->model, gfn);
+	u8 seen = s->sealed.boxes[op->who].result;
 
 	TEST_ASSERT(run->exit == GMEM_EXIT_SYNC, "gfn %u: exit %d, errno %d", gfn, run->exit,
 		    run->err);
@@ -292,9 +289,8 @@ static inline void guest_memory(struct subject *s, const struct op *op, unsigned
 		place.bytes->byte = op->value;
 		return;
 	}
-	check_bytes(place.bytes, run->args[1],
-		    gmem_cmd_result(s->vcpus[op->who], GMEM_CMD_READ,
-				    gfn_to_gpa(gfn) + CLOCK_BYTE, 0), "guest", gfn);
+	sealed_cmd_on(&s->sealed, op->who, GMEM_CMD_READ, gfn_to_gpa(gfn) + CLOCK_BYTE, 0);
+	check_bytes(place.bytes, seen, s->sealed.boxes[op->who].result, "guest", gfn);
 }
 
 static inline void guest_page(struct subject *s, const struct op *op, unsigned int gfn)
@@ -307,10 +303,27 @@ static inline void guest_page(struct subject *s, const struct op *op, unsigned i
 	report->accesses[access]++;
 	if (access == MODEL_MMIO)
 		check_mmio(s, op, gfn, &run);
-	else if (access == MODEL_FAULT)
+	else if (access != MODEL_MEMORY)
 		check_fault(s, op, gfn, &run);
 	else
 		guest_memory(s, op, gfn, &run);
+}
+
+/* What the VMM says is 0: is it true? */
+static inline bool is_true(const struct subject *s, unsigned int v)
+{
+	const struct model_offer *offer = &s->model.offers[v], *ask = &s->model.asks[v];
+	unsigned int gfn;
+
+	for (gfn = offer->start; s->model.sealed && gfn < offer->end; gfn++) {
+		if (s->model.view[gfn] != MODEL_SHARED)
+			return false;
+	}
+	for (gfn = ask->start; s->model.sealed && gfn < ask->end; gfn++) {
+		if (s->model.view[gfn] != MODEL_OWNED)
+			return false;
+	}
+	return true;
 }
 
 static inline void do_resume(struct subject *s, unsigned int v)
@@ -318,9 +331,11 @@ static inline void do_resume(struct subject *s, unsigned int v)
 	if (!s->asking[v])
 		return;
 	tick(s, v);
-	ASSERT_EQ(gmem_resume(s->vcpus[v]), 0);
+	ASSERT_EQ(sealed_resume_on(&s->sealed, v), is_true(s, v) ? 0 : (u64)-KVM_EPERM);
+	report->untrue += !is_true(s, v);
 	s->asking[v] = false;
 	s->model.offers[v] = (struct model_offer) {};
+	s->model.asks[v] = (struct model_offer) {};
 }
 
 static inline void do_guest(struct subject *s, const struct op *op)
@@ -344,6 +359,8 @@ static inline void do_offer(struct subject *s, const struct op *op)
 	s->asking[op->who] = true;
 	if (!op->arg)
 		s->model.offers[op->who] = (struct model_offer) { op->at, op->at + op->n };
+	else
+		s->model.asks[op->who] = (struct model_offer) { op->at, op->at + op->n };
 }
 
 static inline void do_prefault(struct subject *s, const struct op *op)

@@ -83,7 +83,7 @@ static inline struct gmem_run run_device_cmd(struct subject *s, const struct op 
 			serve_mmio(vcpu->run, t);
 		else
 			TEST_FAIL("exit reason %u", vcpu->run->exit_reason);
-		run = gmem_run(vcpu);
+		run = sealed_run(&s->sealed, op->who);
 	}
 	return run;
 }
@@ -98,7 +98,7 @@ static inline bool end_emulation(struct subject *s, const struct op *op,
 {
 	enum model_access access = model_guest(&s->model, op->at).access;
 
-	if (access == MODEL_FAULT) {
+	if (access == MODEL_FAULT || access == MODEL_GONE) {
 		check_fault(s, op, op->at, run);
 		return false;
 	}
@@ -145,11 +145,13 @@ static inline void do_out(struct subject *s, const struct op *op)
 
 static inline void do_to_device(struct subject *s, const struct op *op)
 {
+	enum model_access access;
 	struct gmem_run run;
 	struct traffic t;
 
 	/* The guest reads first, and the emulator only if that succeeds. */
-	if (model_touch(&s->model, op->at) == MODEL_FAULT) {
+	access = model_touch(&s->model, op->at);
+	if (access == MODEL_FAULT || access == MODEL_GONE) {
 		run = run_device_cmd(s, op, GMEM_CMD_MOVE, gfn_to_gpa(op->at),
 				     gfn_to_gpa(DEVICE), &t);
 		check_fault(s, op, op->at, &run);
@@ -246,13 +248,11 @@ static inline void make_subject(struct subject *s)
 
 	s->model.events = report->events;
 	s->model.holds = getenv("GMEM_VM_TYPE");
-	s->vm = gmem_vm_create(KVM_X86_SW_PROTECTED_VM, MODEL_VCPUS, gmem_guest_server, s->vcpus);
-	gmem_enable_map_gpa_range(s->vm);
+	s->model.sealed = getenv("GMEM_SEALED");
+	open_subject(&s->sealed, s->model.sealed);
+	s->vm = s->sealed.w.vm;
+	s->vcpus = s->sealed.vcpus;
 	virt_map(s->vm, GMEM_BASE, GMEM_BASE, MODEL_GFNS + 1);
-	for (i = 0; i < MODEL_VCPUS; i++) {
-		gmem_server_start(s->vcpus[i]);
-		vcpu_regs_get(s->vcpus[i], &s->ready[i]);
-	}
 	for (i = 0; i < MODEL_SLOTS; i++)
 		s->memory[i] = gmem_mmap_anon(MODEL_GFNS * PG);
 	for (i = 0; i < MODEL_FILES; i++)
