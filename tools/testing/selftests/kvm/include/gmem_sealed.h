@@ -40,8 +40,7 @@ static inline int __gmem_seal(int vm_fd, void *digest)
 	return ioctl(vm_fd, KVM_ENABLE_CAP, &cap);
 }
 
-/* An entry point, also of assembler */
-__attribute__((used)) static void mailbox_server(u64 id)
+static void mailbox_server(u64 id)
 {
 	struct gmem_mailbox *box = &gmem_mailboxes[id];
 

@@ -15,21 +15,22 @@
 
 static u64 subject_stacks[MAX_VCPUS];
 
-/* Entered with the vCPU's number; the stack is what it was at the first entry. */
-asm(".pushsection .text\n"
-    "subject_restart:\n"
-    "	mov %rsi, %rsp\n"
-    "	sti\n"
-    "	jmp mailbox_server\n"
-    ".popsection\n");
+/* rdi: the vCPU's number, rsi: its stack at the first entry, rdx: mailbox_server() */
+asm(".pushsection .text\n\t"
+	"subject_restart:\n\t"
+	"mov %rsi, %rsp\n\t"
+	"sti\n\t"
+	"jmp *%rdx\n\t"
+	".popsection\n");
 extern char subject_restart[];
 
 static void subject_server(u64 id)
 {
 	x2apic_enable();
 	subject_stacks[id] = (u64)__builtin_frame_address(0) - 8;
-	asm volatile("mov %0, %%rsi; mov %1, %%rdi; jmp subject_restart"
-		     : : "r" (subject_stacks[id]), "r" (id) : "rsi", "rdi", "memory");
+	asm volatile("jmp subject_restart"
+		     : : "S" (subject_stacks[id]), "D" (id), "d" (mailbox_server)
+		     : "memory");
 	__builtin_unreachable();
 }
 
@@ -41,6 +42,7 @@ static void subject_forget(struct ex_regs *regs)
 	x2apic_write_reg(APIC_EOI, 0);
 	regs->rdi = id;
 	regs->rsi = subject_stacks[id];
+	regs->rdx = (u64)mailbox_server;
 	regs->rip = (u64)subject_restart;
 }
 
