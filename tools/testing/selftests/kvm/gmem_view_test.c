@@ -352,6 +352,20 @@ SEALED_ATTACK(lie)
 	ASSERT_EQ(sealed_resume_on(&s, 0), seal ? KVM_EPERM_RESULT : 0);
 }
 
+/* The VMM does the contrary of what the guest has asked for. */
+SEALED_ATTACK(contrary)
+{
+	struct sealed s = make_secret(GMEM_SLOT_INPLACE, seal);
+
+	sealed_ask_on(&s, 0, GMEM_CMD_UNSHARE, AT, 1);
+	ASSERT_OK(share(&s, AT));
+	ASSERT_EQ(sealed_resume_on(&s, 0), seal ? KVM_EPERM_RESULT : 0);
+	sealed_ask_on(&s, 0, GMEM_CMD_SHARE, AT, 1);
+	ASSERT_OK(take_back(&s, AT));
+	ASSERT_EQ(sealed_resume_on(&s, 0), seal ? KVM_EPERM_RESULT : 0);
+	assert_sees(&s, AT, 0, EHWPOISON);
+}
+
 /* A request ends when the guest goes on. */
 SEALED_ATTACK(late)
 {
