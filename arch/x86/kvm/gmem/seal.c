@@ -127,10 +127,20 @@ int kvm_arch_check_seal(struct kvm *kvm)
 	return kvm_hyperv_vm_is_used(kvm) ? -EINVAL : 0;
 }
 
+/* A control block of the VMM's choice, which KVM would write where the VMM wants it */
+static bool kvm_nested_is_used(struct kvm_vcpu *vcpu)
+{
+	const struct kvm_x86_nested_ops *ops = kvm_x86_ops.nested_ops;
+
+	return is_guest_mode(vcpu) ||
+	       (ops->get_state && ops->get_state(vcpu, NULL, 0) >
+				  (int)sizeof(struct kvm_nested_state));
+}
+
 static bool kvm_vcpu_is_used(struct kvm_vcpu *vcpu)
 {
 	/* Page-directory pointers need not be those in memory. */
-	return vcpu->guest_debug || is_guest_mode(vcpu) || is_smm(vcpu) ||
+	return vcpu->guest_debug || kvm_nested_is_used(vcpu) || is_smm(vcpu) ||
 	       is_pae_paging(vcpu) ||
 	       kvm_event_is_pending(vcpu) || kvm_lapic_is_used(vcpu) ||
 	       kvm_pv_is_used(vcpu) || kvm_hyperv_vcpu_is_used(vcpu);
