@@ -407,6 +407,16 @@ class Dependencies(unittest.TestCase):
             self.assertEqual(build.dependencies(out.parent, tree),
                              {"kernel/a.o": {"kernel/a.c", "include/b.h"}})
 
+    def test_option_of_an_object(self):
+        makefile = ("obj-y += util.o\n"
+                    "obj-$(CONFIG_KVM_GUEST_MEMFD) += gmem/fs.o\n"
+                    "obj-$(CONFIG_KVM_GUEST_MEMFD) += gmem/kcore.o gmem/policy.o\n")
+        for name in ("fs", "kcore", "policy"):
+            self.assertEqual(paths.option_of(f"mm/gmem/{name}.o", makefile),
+                             "CONFIG_KVM_GUEST_MEMFD")
+        self.assertIsNone(paths.option_of("mm/gmem/core.o", makefile))
+        self.assertIsNone(paths.option_of("mm/util.o", makefile))
+
     def test_affected_objects(self):
         deps = {"fs/a.o": {"fs/a.c", "m.h"}, "fs/b.o": {"fs/b.c"}, "virt/c.o": {"m.h"}}
         self.assertEqual(paths.affected(deps, {"m.h"}, ("virt/",)), ["fs/a.o"])

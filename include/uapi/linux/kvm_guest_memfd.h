@@ -110,6 +110,12 @@ struct kvm_memory_attributes2 {
 #define KVM_LAUNCH_DIGEST_SIZE		48
 
 /*
+ * VM, x86: the highest bit of guest physical addresses that can mean private, or 0.
+ * KVM_ENABLE_CAP, before the VM has memslots or vCPUs, makes bit args[0] that.
+ */
+#define KVM_CAP_GMEM_PRIVATE_BIT	0x474d0003
+
+/*
  * arm64: flag in the argument of KVM_CREATE_VM.  Mainline has protected VMs of EL2
  * there, but none that only software protects.
  */

@@ -11,7 +11,7 @@ from checks.common import clean_env
 from .common import (CROSS, FOLDERS, LONG, SCRIPTS, TOP, Missing, arch_of, cell, config_text,
                      digest, fragments, is_on)
 from .logs import first_error, warnings
-from .paths import SOURCE, STANDINS, affected, named, standin, unaffected
+from .paths import SOURCE, STANDINS, affected, named, option_of, standin, unaffected
 
 # A patch may add code before a user can choose the option that builds it: the
 # symbol is then switched on without a prompt.
@@ -209,13 +209,23 @@ class Builder:
         """Compile what the series can affect."""
         self.begin(column)
         extra = [obj for obj in self.extra[column]
-                 if any((self.tree.where / (obj[:-1] + kind)).exists() for kind in "cS")]
+                 if any((self.tree.where / (obj[:-1] + kind)).exists() for kind in "cS")
+                 and not self.switched_off(column, obj)]
         status, output = self.make(column, log, *force, *FOLDERS[arch_of(column)], *extra)
         absent = [obj for obj in extra if not (self.out(column) / obj).exists()]
         if not status and absent:
             status, output = 1, f"error: make did not build {' '.join(absent)}"
         return cell("fail" if status else "ok", first_error(output) if status else "",
                     warnings=sorted(warnings(output)))
+
+    def switched_off(self, column, obj):
+        """Tell whether nobody can build an object, for want of its option.
+
+        Headers may have stubs of what it defines."""
+        makefile = self.tree.where / os.path.dirname(os.path.dirname(obj)) / "Makefile"
+        option = makefile.is_file() and option_of(obj, makefile.read_text())
+        config = (self.out(column) / ".config").read_text().splitlines()
+        return bool(option) and not {f"{option}=y", f"{option}=m"} & set(config)
 
     def compile_alone(self, column, log, paths, result):
         """Compile sources that no Makefile names yet by themselves."""

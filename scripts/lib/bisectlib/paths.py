@@ -42,6 +42,14 @@ def affected(deps, changed, folders):
                   if not files.isdisjoint(changed) and not obj.startswith(folders))
 
 
+def option_of(obj, makefile):
+    """The option that a Makefile of the parent folder builds an object for, or None."""
+    local = os.path.join(*obj.split(os.sep)[-2:])
+    match = re.search(rf"^obj-\$\((CONFIG_\w+)\)\s*\+=.*(?<![\w/-]){re.escape(local)}(?=\s|$)",
+                      makefile, re.MULTILINE)
+    return match and match[1]
+
+
 def tests_of(paths):
     """Selftests whose own source a patch changes."""
     found = []

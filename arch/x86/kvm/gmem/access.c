@@ -39,6 +39,25 @@ bool __kvm_gpa_is_private(struct kvm_vcpu *vcpu, gpa_t gpa)
 EXPORT_SYMBOL_GPL(__kvm_gpa_is_private);
 
 /**
+ * kvm_emul_end_in_fault - make the emulation end in a memory fault
+ * @vcpu: the vCPU
+ * @gfn: the gfn that cannot be accessed
+ * @is_private: the access was private
+ * @error: what KVM_RUN is to return
+ *
+ * Context: vcpu->mutex and kvm->srcu.
+ */
+void kvm_emul_end_in_fault(struct kvm_vcpu *vcpu, gfn_t gfn, bool is_private, int error)
+{
+	kvm_prepare_memory_fault_exit(vcpu, gfn, is_private);
+	vcpu->arch.emulate_ctxt->memory_fault = error;
+	/* The instruction starts over, with the registers that it started with. */
+	vcpu->arch.emulate_regs_need_sync_to_vcpu = false;
+	/* So do accesses of it that went to a device. */
+	vcpu->mmio_needed = false;
+}
+
+/**
  * __kvm_emul_memory_fault - kvm_emul_memory_fault() of a VM with private memory
  * @vcpu: the vCPU
  * @gpa: guest physical address of the access
@@ -55,12 +74,7 @@ bool __kvm_emul_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa)
 	if (!is_private && !r && !kvm_vcpu_gmem_backs(vcpu, gpa))
 		return false;
 
-	kvm_prepare_memory_fault_exit(vcpu, gfn, is_private || r);
-	vcpu->arch.emulate_ctxt->memory_fault = r ?: -EFAULT;
-	/* The instruction starts over, with the registers that it started with. */
-	vcpu->arch.emulate_regs_need_sync_to_vcpu = false;
-	/* So do accesses of it that went to a device. */
-	vcpu->mmio_needed = false;
+	kvm_emul_end_in_fault(vcpu, gfn, is_private || r, r ?: -EFAULT);
 	return true;
 }
 

@@ -14,6 +14,7 @@
 
 /* access.c */
 bool __kvm_gpa_is_private(struct kvm_vcpu *vcpu, gpa_t gpa);
+void kvm_emul_end_in_fault(struct kvm_vcpu *vcpu, gfn_t gfn, bool is_private, int error);
 bool __kvm_emul_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa);
 int kvm_gmem_record_steal_time(struct kvm_vcpu *vcpu, gpa_t gpa);
 int kvm_gmem_set_preempted(struct kvm_vcpu *vcpu, gpa_t gpa);

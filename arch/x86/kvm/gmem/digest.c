@@ -45,6 +45,7 @@ static const u32 kvm_digest_msrs[] = {
 	MSR_K7_HWCR,
 	MSR_VM_HSAVE_PA,
 	MSR_AMD64_VIRT_SPEC_CTRL,
+	MSR_AMD64_SEV,
 };
 
 /* What is too much for the stack */

@@ -11,6 +11,7 @@
 #include "../mmu.h"
 #include "../mmu/mmu_internal.h"
 #include "gmem.h"
+#include "halves.h"
 
 static int kvm_gmem_fault_exit(struct kvm_vcpu *vcpu,
 			       struct kvm_page_fault *fault, int r)
@@ -67,8 +68,24 @@ static int kvm_gmem_fault_mismatch(struct kvm_vcpu *vcpu,
 	if (stale)
 		return RET_PF_RETRY;
 
+	if (kvm_has_halves(kvm) && !is_private && !fault->prefetch)
+		kvm_halves_note_access(vcpu, fault->gfn);
 	fault->is_private = is_private;
 	return kvm_gmem_fault_exit(vcpu, fault, r);
+}
+
+/*
+ * Whoever prefetches chooses the half by the attribute, which has changed since.
+ */
+static int kvm_gmem_fault_in_wrong_half(struct kvm_vcpu *vcpu,
+					struct kvm_page_fault *fault)
+{
+	bool is_private = kvm_gpa_is_in_private_half(vcpu->kvm, fault->addr);
+
+	if (fault->prefetch)
+		return RET_PF_RETRY;
+
+	return kvm_gmem_fault_mismatch(vcpu, fault, is_private, -EFAULT);
 }
 
 static int kvm_gmem_faultin_file(struct kvm_vcpu *vcpu,
@@ -131,6 +148,9 @@ int __kvm_gmem_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
 	int r;
 
 	fault->is_private = kvm_mem_is_private(vcpu->kvm, fault->gfn);
+	if (kvm_has_halves(vcpu->kvm) &&
+	    kvm_halves_refuse(vcpu, fault->addr, fault->error_code, fault->is_private))
+		return kvm_gmem_fault_in_wrong_half(vcpu, fault);
 	if (kvm_gmem_access_differs(vcpu, fault))
 		return kvm_gmem_fault_mismatch(vcpu, fault, !fault->is_private,
 					       -EFAULT);

@@ -6,6 +6,7 @@
 #include "../mmu.h"
 #include "../mmu/mmu_internal.h"
 #include "gmem.h"
+#include "halves.h"
 
 /**
  * kvm_arch_can_pre_fault - does the MMU of a vCPU map memory ahead of use?
@@ -45,6 +46,10 @@ int kvm_arch_pre_fault_page(struct kvm_vcpu *vcpu, gpa_t gpa)
 	r = kvm_mmu_reload(vcpu);
 	if (r)
 		return r == -ENOSPC ? -EAGAIN : r;
+
+	/* One of the two addresses of the page is right. */
+	if (kvm_mem_is_private(vcpu->kvm, gpa_to_gfn(gpa)))
+		gpa |= kvm_private_gfn_bit(vcpu->kvm) << PAGE_SHIFT;
 
 	/* A prefetch neither sets the accessed bit nor prepares an exit. */
 	r = kvm_mmu_do_page_fault(vcpu, gpa, 0, true, NULL);

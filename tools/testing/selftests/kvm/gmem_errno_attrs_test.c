@@ -23,7 +23,7 @@ GMEM_ERRNO_TEST(caps_of_nobody)
 {
 	static const struct { int first, last; } caps[] = {
 		{ 237, 243 }, { 245, 300 }, { 0x474d0001, 0x474d0001 },
-		{ 0x474d0003, 0x474d0040 },
+		{ 0x474d0004, 0x474d0040 },
 	};
 	const struct gmem_type *t;
 	unsigned int i;

@@ -52,12 +52,14 @@ static void mailbox_server(u64 id)
 }
 
 /* All pages of the slot are private, and the guest has not run. */
-static inline struct sealed make_open(enum gmem_kind kind, u64 size)
+static inline struct sealed make_open_with(enum gmem_kind kind, u64 size,
+					   void (*prepare)(struct kvm_vm *vm))
 {
 	struct sealed s = {};
 	unsigned int i;
 
-	s.w.vm = gmem_vm_create(GMEM_VM_PROTECTED, MAX_VCPUS, mailbox_server, s.vcpus);
+	s.w.vm = gmem_vm_create_with(GMEM_VM_PROTECTED, MAX_VCPUS, mailbox_server,
+				     s.vcpus, prepare);
 	s.w.vcpu = s.vcpus[0];
 	for (i = 0; i < MAX_VCPUS; i++)
 		vcpu_args_set(s.vcpus[i], 1, (u64)i);
@@ -66,6 +68,11 @@ static inline struct sealed make_open(enum gmem_kind kind, u64 size)
 	gmem_set_attrs(s.w.vm->fd, GMEM_BASE, size, GMEM_PRIVATE);
 	s.boxes = addr_gva2hva(s.w.vm, (vm_vaddr_t)gmem_mailboxes);
 	return s;
+}
+
+static inline struct sealed make_open(enum gmem_kind kind, u64 size)
+{
+	return make_open_with(kind, size, NULL);
 }
 
 static inline struct gmem_run sealed_run(struct sealed *s, unsigned int cpu)

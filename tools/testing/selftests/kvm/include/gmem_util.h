@@ -101,6 +101,9 @@ bool gmem_host_read(const void *addr, u8 *value);
 bool gmem_host_write(void *addr, u8 value);
 bool gmem_host_page_is(const void *addr, u8 value);
 
+struct kvm_vm *gmem_vm_create_with(unsigned long type, int nr_vcpus,
+				   void *guest_code, struct kvm_vcpu **vcpus,
+				   void (*prepare)(struct kvm_vm *vm));
 struct kvm_vm *gmem_vm_create(unsigned long type, int nr_vcpus,
 			      void *guest_code, struct kvm_vcpu **vcpus);
 struct kvm_vm *gmem_vm_create_inplace(int nr_vcpus, void *guest_code,

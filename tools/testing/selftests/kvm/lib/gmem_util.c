@@ -322,23 +322,33 @@ static void vm_load(struct kvm_vm *vm, int nr_vcpus, void *guest_code,
 }
 
 /**
- * gmem_vm_create() - Create a VM of any type whose slot 0 is ordinary memory
+ * gmem_vm_create_with() - Create a VM of any type whose slot 0 is ordinary memory
  * @type: VM type
  * @nr_vcpus: number of vCPUs
  * @guest_code: where all of them start
  * @vcpus: filled
+ * @prepare: called when the VM has neither memory nor vCPUs; or NULL
  *
  * Return: the VM, with the test binary loaded and an in-kernel irqchip.
  */
-struct kvm_vm *gmem_vm_create(unsigned long type, int nr_vcpus,
-			      void *guest_code, struct kvm_vcpu **vcpus)
+struct kvm_vm *gmem_vm_create_with(unsigned long type, int nr_vcpus,
+				   void *guest_code, struct kvm_vcpu **vcpus,
+				   void (*prepare)(struct kvm_vm *vm))
 {
 	struct kvm_vm *vm = vm_create_typed(type);
 
+	if (prepare)
+		prepare(vm);
 	vm_userspace_mem_region_add(vm, VM_MEM_SRC_ANONYMOUS, 0, 0,
 				    SLOT0_PAGES, 0);
 	vm_load(vm, nr_vcpus, guest_code, vcpus);
 	return vm;
+}
+
+struct kvm_vm *gmem_vm_create(unsigned long type, int nr_vcpus,
+			      void *guest_code, struct kvm_vcpu **vcpus)
+{
+	return gmem_vm_create_with(type, nr_vcpus, guest_code, vcpus, NULL);
 }
 
 /**
