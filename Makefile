@@ -13,7 +13,7 @@ NAMES	?=
 INITRD	:= $(OUT)/shell.cpio.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-more tree refresh series hooks rebase build demo check check-arm64 quick lint baseline lookups cross bare bisect deb mutate fuzz kcsan shell bench clean
+.PHONY: help setup setup-more tree refresh series hooks rebase build demo check check-arm64 check-guests quick lint baseline lookups cross bare bisect deb mutate fuzz kcsan shell bench clean
 
 help:
 	@echo 'First:'
@@ -21,6 +21,7 @@ help:
 	@echo '  make check     build and run every test (TESTS=GLOB, DEBUG=1)'
 	@echo 'Tests:'
 	@echo '  make check-arm64   tests on arm64, with KVM in each of its modes (15 min)'
+	@echo '  make check-guests  whole guests: Debian's kernels with a private bit, sealed (10 min)'
 	@echo '  make quick     only the tests that boot nothing'
 	@echo '  make lint      only the static checks (GATES="NAME...")'
 	@echo '  make shell     a shell in the patched host; ctrl-a x leaves'
@@ -72,6 +73,9 @@ check-arm64: setup-more
 	@scripts/check --arch arm64 --tests '$(TESTS)'
 	@scripts/check --arch arm64 --tests '$(TESTS)' --append kvm-arm.mode=nvhe
 	@scripts/check --arch arm64 --tests '$(TESTS)' --append kvm-arm.mode=protected
+
+check-guests: setup
+	@scripts/check --manifest scripts/manifest-guests --smp 1 --tests '$(TESTS)'
 
 quick: setup
 	@scripts/check --quick

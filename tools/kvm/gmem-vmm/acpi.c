@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * ACPI tables: MADT for the processors (Debian's cloud kernel reads no MP
- * table), FADT with a PM1 block for power-off, and a DSDT that holds \_S5_.
+ * table), FADT with a PM1 block for power-off, and a DSDT with \_S5_ and the disk.
  */
 #include <string.h>
 
@@ -152,19 +152,51 @@ static void fill_header(struct header *hdr, const char *signature,
 	hdr->checksum = -sum(hdr, size);
 }
 
+/* Name (\_S5_, Package (4) { 5, 0, 0, 0 }) */
+static const __u8 aml_off[] = {
+	0x08, '_', 'S', '5', '_', 0x12, 0x07, 0x04,
+	0x0a, SLEEP_TYPE_S5, 0x00, 0x00, 0x00,
+};
+
+#define BYTES(v)	(__u8)(v), (__u8)((v) >> 8), (__u8)((v) >> 16), (__u8)((v) >> 24)
+
+/*
+ * Scope (\_SB_) { Device (DISK) {
+ *	Name (_HID, "LNRO0005")
+ *	Name (_UID, 0)
+ *	Name (_CRS, ResourceTemplate () {
+ *		Memory32Fixed (ReadWrite, GPA_DISK, PAGE_BYTES)
+ *		Interrupt (ResourceConsumer, Level, ActiveHigh, Exclusive) { IRQ_DISK }
+ *	})
+ * } }
+ */
+static const __u8 aml_disk[] = {
+	0x10, 0x43, 0x04, '\\', '_', 'S', 'B', '_',
+	0x5b, 0x82, 0x3a, 'D', 'I', 'S', 'K',
+	0x08, '_', 'H', 'I', 'D',
+	0x0d, 'L', 'N', 'R', 'O', '0', '0', '0', '5', 0x00,
+	0x08, '_', 'U', 'I', 'D', 0x00,
+	0x08, '_', 'C', 'R', 'S', 0x11, 0x1a, 0x0a, 0x17,
+	0x86, 0x09, 0x00, 0x01, BYTES(GPA_DISK), BYTES(PAGE_BYTES),
+	0x89, 0x06, 0x00, 0x01, 0x01, BYTES(IRQ_DISK),
+	0x79, 0x00,
+};
+
 static __u64 build_dsdt(struct builder *b)
 {
 	struct {
 		struct header hdr;
-		__u8 aml[13];
-	} __packed dsdt = {
-		/* Name (\_S5_, Package (4) { 5, 0, 0, 0 }) */
-		.aml = { 0x08, '_', 'S', '5', '_', 0x12, 0x07, 0x04,
-			 0x0a, SLEEP_TYPE_S5, 0x00, 0x00, 0x00 },
-	};
+		__u8 aml[sizeof(aml_off) + sizeof(aml_disk)];
+	} __packed dsdt = {};
+	size_t size = sizeof(dsdt.hdr) + sizeof(aml_off);
 
-	fill_header(&dsdt.hdr, "DSDT", 2, sizeof(dsdt));
-	return place(b, &dsdt, sizeof(dsdt));
+	memcpy(dsdt.aml, aml_off, sizeof(aml_off));
+	if (b->vm->opt.disk) {
+		memcpy(dsdt.aml + sizeof(aml_off), aml_disk, sizeof(aml_disk));
+		size += sizeof(aml_disk);
+	}
+	fill_header(&dsdt.hdr, "DSDT", 2, size);
+	return place(b, &dsdt, size);
 }
 
 static struct gas port(__u16 address, __u8 bits)

@@ -11,6 +11,7 @@
 #define HDR_OFFSET	0x1f1
 #define E820_RAM	1
 #define E820_RESERVED	2
+#define E820_ACPI	3
 #define PTE_TABLE	0x03UL		/* present, writable */
 #define PTE_LARGE	0x83UL		/* and a 2 MiB page */
 /* Room that a kernel needs beyond its image and the unpacked initramfs. */
@@ -81,7 +82,9 @@ static void fill_e820(struct vm *vm, struct boot_params *params)
 	__u64 from = GPA_ACPI_END;
 
 	e820_add(params, 0, GPA_LOWMEM_END, E820_RAM);
-	e820_add(params, GPA_ACPI, GPA_ACPI_END, E820_RESERVED);
+	/* Linux accesses reserved memory without the private bit. */
+	e820_add(params, GPA_ACPI, GPA_ACPI_END,
+		 vm->private_mask ? E820_ACPI : E820_RESERVED);
 	if (vm->opt.attack) {
 		e820_add(params, from, GPA_MAILBOX, E820_RAM);
 		from = GPA_MAILBOX + MAILBOX_BYTES;
@@ -98,13 +101,14 @@ static void fill_page_tables(struct vm *vm)
 	const unsigned int n = PAGE_BYTES / sizeof(*table);
 	__u64 *directory = table + n;
 	__u64 *page = table + 2 * n;
+	const __u64 link = PTE_TABLE | vm->private_mask;
 	unsigned int i;
 
-	table[0] = (GPA_PGTABLES + PAGE_BYTES) | PTE_TABLE;
+	table[0] = (GPA_PGTABLES + PAGE_BYTES) | link;
 	for (i = 0; i < 4; i++)
-		directory[i] = (GPA_PGTABLES + (2 + i) * PAGE_BYTES) | PTE_TABLE;
+		directory[i] = (GPA_PGTABLES + (2 + i) * PAGE_BYTES) | link;
 	for (i = 0; i < 4 * n; i++)
-		page[i] = i * 2 * MIB | PTE_LARGE;
+		page[i] = i * 2 * MIB | PTE_LARGE | vm->private_mask;
 }
 
 /* Selectors 0x10 (code) and 0x18 (data), as the protocol demands. */

@@ -87,14 +87,14 @@ static __u32 steal(struct vm *vm, __u64 gpa, __u64 hash)
 	if (vm->opt.shared)
 		return !attack_round(vm, gpa, "ordinary VM, nothing to take",
 				     true, hash);
-	if (mem_convert(vm, gpa, CHANNEL_PAGE, false)) {
+	if (mem_convert(vm, gpa, CHANNEL_PAGE, false, true)) {
 		say("channel: cannot convert 0x%llx to shared",
 		    gpa);
 		return 1;
 	}
 	good = attack_round(vm, gpa, "shared by the host unasked, only zeroes",
 			    true, zero_hash());
-	if (mem_convert(vm, gpa, CHANNEL_PAGE, true)) {
+	if (mem_convert(vm, gpa, CHANNEL_PAGE, true, true)) {
 		say("channel: cannot convert 0x%llx to private",
 		    gpa);
 		return 1;

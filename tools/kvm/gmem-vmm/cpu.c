@@ -9,6 +9,7 @@
 #include "vmm.h"
 
 #define CPUID_ENTRIES		256
+#define CPUID_SEV		0x8000001f	/* which bit means private */
 #define MSR_MISC_ENABLE		0x1a0
 #define MSR_MTRR_DEFAULT	0x2ff
 #define MTRR_ON_WRITE_BACK	0x806
@@ -73,6 +74,13 @@ static void patch_cpuid(struct vm *vm, struct kvm_cpuid_entry2 *e,
 		break;
 	case KVM_CPUID_FEATURES:
 		e->eax |= 1U << KVM_FEATURE_HC_MAP_GPA_RANGE;
+		/* Or Linux announces nothing. */
+		if (vm->private_mask)
+			e->eax |= 1U << KVM_FEATURE_MIGRATION_CONTROL;
+		break;
+	case 0x80000000:
+		if (vm->private_mask && e->eax < CPUID_SEV)
+			e->eax = CPUID_SEV;
 		break;
 	case 0x80000008:
 		e->ecx = (e->ecx & ~0xf0ffU) | bits_for(cpus) << 12 | (cpus - 1);
@@ -88,6 +96,20 @@ static void patch_cpuid(struct vm *vm, struct kvm_cpuid_entry2 *e,
 	}
 }
 
+/* A leaf that KVM fills in, if it is there. */
+static void add_leaf(struct kvm_cpuid2 *cpuid, __u32 leaf)
+{
+	unsigned int i;
+
+	for (i = 0; i < cpuid->nent; i++)
+		if (cpuid->entries[i].function == leaf)
+			return;
+	if (cpuid->nent == CPUID_ENTRIES)
+		die(VMM_ERROR, "KVM_GET_SUPPORTED_CPUID: too many leaves");
+	cpuid->entries[cpuid->nent++] =
+		(struct kvm_cpuid_entry2) { .function = leaf };
+}
+
 static void set_cpuid(struct vcpu *cpu)
 {
 	struct kvm_cpuid2 *cpuid;
@@ -100,6 +122,8 @@ static void set_cpuid(struct vcpu *cpu)
 	cpuid->nent = CPUID_ENTRIES;
 	if (ioctl(cpu->vm->kvm, KVM_GET_SUPPORTED_CPUID, cpuid))
 		die_errno(VMM_ERROR, "KVM_GET_SUPPORTED_CPUID");
+	if (cpu->vm->private_mask)
+		add_leaf(cpuid, CPUID_SEV);
 	for (i = 0; i < cpuid->nent; i++)
 		patch_cpuid(cpu->vm, &cpuid->entries[i], cpu->id);
 	if (ioctl(cpu->fd, KVM_SET_CPUID2, cpuid))
@@ -169,7 +193,7 @@ void cpu_reset_boot(struct vcpu *cpu, __u64 entry)
 	sregs.gdt.base = GPA_GDT;
 	sregs.gdt.limit = 4 * 8 - 1;
 	sregs.cr0 = CR0_BOOT;
-	sregs.cr3 = GPA_PGTABLES;
+	sregs.cr3 = GPA_PGTABLES | cpu->vm->private_mask;
 	sregs.cr4 = CR4_PAE;
 	sregs.efer = EFER_LMA_LME;
 	if (ioctl(cpu->fd, KVM_SET_SREGS, &sregs) ||

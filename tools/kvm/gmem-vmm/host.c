@@ -78,6 +78,24 @@ static void enable_hypercall(struct vm *vm)
 		die_errno(VMM_ERROR, "KVM_ENABLE_CAP(KVM_CAP_EXIT_HYPERCALL)");
 }
 
+static void set_private_bit(struct vm *vm)
+{
+	struct kvm_enable_cap enable = { .cap = KVM_CAP_GMEM_PRIVATE_BIT };
+	int max = cap(vm->fd, KVM_CAP_GMEM_PRIVATE_BIT);
+
+	if (max <= 0)
+		die(VMM_HOST, "this host has no private bit (an AMD processor?); "
+		    NEEDS_PATCHES);
+	enable.args[0] = vm->opt.private_bit == PRIVATE_BIT_MAX ?
+			 (unsigned int)max : vm->opt.private_bit;
+	if (enable.args[0] > (unsigned int)max)
+		die(VMM_USAGE, "--private-bit=%u: this host has %d at most",
+		    vm->opt.private_bit, max);
+	if (ioctl(vm->fd, KVM_ENABLE_CAP, &enable))
+		die_errno(VMM_ERROR, "KVM_ENABLE_CAP(KVM_CAP_GMEM_PRIVATE_BIT)");
+	vm->private_mask = 1ULL << enable.args[0];
+}
+
 /** host_create_vm() - create the VM with its interrupt chips and timer. */
 void host_create_vm(struct vm *vm)
 {
@@ -92,6 +110,8 @@ void host_create_vm(struct vm *vm)
 		die_errno(VMM_HOST, "KVM_CREATE_VM, type %lu", type);
 	if (!vm->opt.shared)
 		check_private(vm);
+	if (vm->opt.private_bit)
+		set_private_bit(vm);
 	max = cap(vm->fd, KVM_CAP_MAX_VCPUS);
 	if (max > 0 && vm->opt.cpus > (unsigned int)max)
 		die(VMM_USAGE, "--cpus %u: this kernel allows %d",

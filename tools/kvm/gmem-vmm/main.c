@@ -33,6 +33,9 @@ static void report(__u64 mem_after)
 	    count->to_private, count->to_shared, count->offers, count->again);
 	say("counts: memory_faults=%lu pio=%lu mmio=%lu",
 	    count->faults, count->pio, count->mmio);
+	if (vm.opt.disk)
+		say("counts: disk_requests=%lu disk_refused=%lu",
+		    count->disk_requests, count->disk_refused);
 	say("memory: guest_mib=%llu host_used_mib=%lld vmm_rss_kib=%ld",
 	    (vm.opt.mem / MIB),
 	    ((long long)vm.mem_before - (long long)mem_after) >> 20,
@@ -57,6 +60,7 @@ int main(int argc, char **argv)
 	attack_guard();
 	if (vm.opt.attack)
 		attack_start();
+	disk_open(&vm);
 	host_open(&vm);
 	host_create_vm(&vm);
 	mem_create(&vm);
@@ -75,5 +79,7 @@ int main(int argc, char **argv)
 	report(mem_available());
 	if (vm.opt.attack)
 		attack_report();
+	if (vm.opt.audit && !mem_audit(&vm))
+		return VMM_ATTACK;
 	return verdict();
 }

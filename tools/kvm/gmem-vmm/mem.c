@@ -3,8 +3,12 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "vmm.h"
 
@@ -105,10 +109,35 @@ void mem_create(struct vm *vm)
 	if (vm->ram == MAP_FAILED)
 		die_errno(VMM_HOST, "cannot map %llu MiB of guest memory",
 			  (size / MIB));
-	vm->low = size < GPA_HOLE ? size : GPA_HOLE;
+	vm->pages = calloc(size / PAGE_BYTES, sizeof(*vm->pages));
+	if (!vm->pages)
+		die_errno(VMM_HOST, "cannot keep track of guest memory");
+	memset(vm->pages, MEM_SHARED | MEM_ANNOUNCED, size / PAGE_BYTES);
+	vm->low = size < vm->opt.low ? size : vm->opt.low;
 	vm->high = size - vm->low;
 	add_slot(vm, 0, 0, vm->low, 0);
 	add_slot(vm, 1, GPA_HIGH, vm->high, vm->low);
+}
+
+/* Bits of each page of a range, all of guest memory: set or cleared */
+static void mark(struct vm *vm, __u64 gpa, __u64 size, __u8 state)
+{
+	__u64 page = (mem_at(vm, gpa) - vm->ram) / PAGE_BYTES;
+	__u64 end = page + size / PAGE_BYTES;
+
+	for (; page < end; page++)
+		atomic_store(&vm->pages[page], state);
+}
+
+/* What was announced and then accessed is shared still. */
+static void mark_shared(struct vm *vm, __u64 gpa, __u64 size, bool announced)
+{
+	__u64 page = (mem_at(vm, gpa) - vm->ram) / PAGE_BYTES;
+	__u64 end = page + size / PAGE_BYTES;
+
+	for (; page < end; page++)
+		atomic_fetch_or(&vm->pages[page],
+				MEM_SHARED | (announced ? MEM_ANNOUNCED : 0));
 }
 
 /**
@@ -117,6 +146,7 @@ void mem_create(struct vm *vm)
  * @gpa: first byte
  * @size: bytes
  * @private: what it is to be
+ * @announced: the guest has asked for it, rather than accessed it
  *
  * Any thread.  Retries a bounded number of times while the kernel reports
  * references to a page that are about to go.
@@ -124,7 +154,7 @@ void mem_create(struct vm *vm)
  * Return: 0; -EAGAIN if such references stay; -EINVAL if the range is not
  * page aligned or not guest memory; another negative errno of the ioctl.
  */
-int mem_convert(struct vm *vm, __u64 gpa, __u64 size, bool private)
+int mem_convert(struct vm *vm, __u64 gpa, __u64 size, bool private, bool announced)
 {
 	struct kvm_memory_attributes attr = {
 		.address = gpa,
@@ -132,21 +162,119 @@ int mem_convert(struct vm *vm, __u64 gpa, __u64 size, bool private)
 		.attributes = private ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0,
 	};
 	unsigned int tries;
+	int err;
 
 	if ((gpa | size) % PAGE_BYTES || !mem_contains(vm, gpa, size))
 		return -EINVAL;
+	/* Devices do not look at what may be private. */
+	if (private)
+		mark(vm, gpa, size, 0);
 	for (tries = 0; tries < CONVERT_TRIES; tries++) {
 		if (!ioctl(vm->fd, KVM_SET_MEMORY_ATTRIBUTES, &attr)) {
 			atomic_fetch_add(private ? &vm->count.to_private :
 						   &vm->count.to_shared, 1);
+			if (!private)
+				mark_shared(vm, gpa, size, announced);
 			return 0;
 		}
 		if (errno != EAGAIN && errno != EINTR)
-			return -errno;
+			break;
 		atomic_fetch_add(&vm->count.again, 1);
 		sched_yield();
 	}
-	return -EAGAIN;
+	err = tries < CONVERT_TRIES ? -errno : -EAGAIN;
+	if (private)
+		mark_shared(vm, gpa, size, true);
+	return err;
+}
+
+/** mem_is_shared() - true if the whole range is shared guest memory, for now. */
+bool mem_is_shared(struct vm *vm, __u64 gpa, __u64 size)
+{
+	__u64 first, last, page;
+
+	if (!mem_contains(vm, gpa, size))
+		return false;
+	first = (mem_at(vm, gpa) - vm->ram) / PAGE_BYTES;
+	last = (mem_at(vm, gpa + size - 1) - vm->ram) / PAGE_BYTES;
+	for (page = first; page <= last; page++)
+		if (!(atomic_load(&vm->pages[page]) & MEM_SHARED))
+			return false;
+	return true;
+}
+
+/*
+ * By system call: what the guest makes private meanwhile is an error, and no signal.
+ */
+static int copy(struct vm *vm, __u64 gpa, void *data, size_t size, bool out)
+{
+	struct iovec local = { .iov_base = data, .iov_len = size };
+	struct iovec guest = { .iov_len = size };
+	ssize_t done;
+
+	if (!mem_is_shared(vm, gpa, size))
+		return -EFAULT;
+	guest.iov_base = mem_at(vm, gpa);
+	done = out ? process_vm_writev(getpid(), &local, 1, &guest, 1, 0) :
+		     process_vm_readv(getpid(), &local, 1, &guest, 1, 0);
+	return done == (ssize_t)size ? 0 : -EFAULT;
+}
+
+/** mem_read_shared() - read what the guest shares; 0, or -EFAULT if it does not. */
+int mem_read_shared(struct vm *vm, __u64 gpa, void *data, size_t size)
+{
+	return copy(vm, gpa, data, size, false);
+}
+
+/** mem_write_shared() - write it; 0, or -EFAULT if the guest does not share it. */
+int mem_write_shared(struct vm *vm, __u64 gpa, const void *data, size_t size)
+{
+	return copy(vm, gpa, (void *)data, size, true);
+}
+
+static __u64 page_gpa(const struct vm *vm, __u64 page)
+{
+	__u64 offset = page * PAGE_BYTES;
+
+	return offset < vm->low ? offset : offset - vm->low + GPA_HIGH;
+}
+
+static bool can_read(struct vm *vm, __u64 page)
+{
+	__u8 byte;
+	struct iovec local = { .iov_base = &byte, .iov_len = 1 };
+	struct iovec guest = { .iov_base = vm->ram + page * PAGE_BYTES, .iov_len = 1 };
+
+	return process_vm_readv(getpid(), &local, 1, &guest, 1, 0) == 1;
+}
+
+/**
+ * mem_audit() - try to read all guest memory, of a guest that has ended.
+ * @vm: the VM, none of whose vCPUs runs
+ *
+ * Return: true if this program can read what the guest has shared, and nothing else.
+ */
+bool mem_audit(struct vm *vm)
+{
+	__u64 page, shared = 0, wrong = 0, unannounced = 0;
+	__u8 state;
+
+	for (page = 0; page < vm->opt.mem / PAGE_BYTES; page++) {
+		state = atomic_load(&vm->pages[page]);
+		shared += state & MEM_SHARED;
+		if (can_read(vm, page) != !!(state & MEM_SHARED)) {
+			wrong++;
+			say("audit: %llx is not as the guest has it",
+			    page_gpa(vm, page));
+		} else if (state == MEM_SHARED) {
+			unannounced++;
+			say("audit: %llx was accessed, not announced",
+			    page_gpa(vm, page));
+		}
+	}
+	say("audit: pages=%llu readable=%llu unannounced=%llu wrong=%llu",
+	    vm->opt.mem / PAGE_BYTES, shared, unannounced, wrong);
+	return !wrong;
 }
 
 /**
@@ -159,9 +287,9 @@ void mem_make_private(struct vm *vm)
 {
 	int err;
 
-	err = mem_convert(vm, 0, vm->low, true);
+	err = mem_convert(vm, 0, vm->low, true, true);
 	if (!err && vm->high)
-		err = mem_convert(vm, GPA_HIGH, vm->high, true);
+		err = mem_convert(vm, GPA_HIGH, vm->high, true, true);
 	if (!err)
 		return;
 	errno = -err;

@@ -22,6 +22,12 @@ static const char usage[] =
 "  --cpus N         vCPUs, 1 to 64 (default: 1)\n"
 "  --shared         an ordinary VM: memory that this program can read\n"
 "  --seal           close the VM to this program before it runs\n"
+"  --private-bit[=N] let bit N of addresses mean private, as for an SEV guest\n"
+"                   (default: the highest that the host has)\n"
+"  --disk FILE      a virtio disk, for guests that share memory with devices:\n"
+"                   with --private-bit or --shared\n"
+"  --low SIZE       so much of the memory below 4 GiB (default: 3G)\n"
+"  --audit          in the end, try to read all guest memory\n"
 "  --attack         serve the guest's demonstration module: try to read guest\n"
 "                   memory in three ways whenever it says what is to be expected\n"
 "  --timeout SEC    stop a guest that has not ended by then\n"
@@ -36,7 +42,8 @@ static const char usage[] =
 
 enum {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_CMDLINE, OPT_MEM, OPT_CPUS,
-	OPT_SHARED, OPT_SEAL, OPT_ATTACK, OPT_TIMEOUT, OPT_HELP,
+	OPT_SHARED, OPT_SEAL, OPT_PRIVATE_BIT, OPT_DISK, OPT_LOW, OPT_AUDIT,
+	OPT_ATTACK, OPT_TIMEOUT, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -47,6 +54,10 @@ static const struct option options[] = {
 	{ "cpus", required_argument, NULL, OPT_CPUS },
 	{ "shared", no_argument, NULL, OPT_SHARED },
 	{ "seal", no_argument, NULL, OPT_SEAL },
+	{ "private-bit", optional_argument, NULL, OPT_PRIVATE_BIT },
+	{ "disk", required_argument, NULL, OPT_DISK },
+	{ "low", required_argument, NULL, OPT_LOW },
+	{ "audit", no_argument, NULL, OPT_AUDIT },
 	{ "attack", no_argument, NULL, OPT_ATTACK },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -67,7 +78,7 @@ static unsigned int parse_number(const char *name, const char *text,
 	return n;
 }
 
-static __u64 parse_size(const char *text)
+static __u64 parse_size(const char *name, const char *text)
 {
 	static const char suffix[] = "KMG";
 	__u64 n, unit = 1;
@@ -83,7 +94,7 @@ static __u64 parse_size(const char *text)
 	}
 	if (errno || end == text || *end || *text == '-' || !n ||
 	    n > (1ULL << 46) / unit || n * unit % PAGE_BYTES)
-		die(VMM_USAGE, "--mem %s: give a size such as 512M or 2G", text);
+		die(VMM_USAGE, "--%s %s: give a size such as 512M or 2G", name, text);
 	return n * unit;
 }
 
@@ -100,7 +111,20 @@ static void parse_one(struct options *opt, int c)
 		opt->cmdline = optarg;
 		break;
 	case OPT_MEM:
-		opt->mem = parse_size(optarg);
+		opt->mem = parse_size("mem", optarg);
+		break;
+	case OPT_LOW:
+		opt->low = parse_size("low", optarg);
+		break;
+	case OPT_DISK:
+		opt->disk = optarg;
+		break;
+	case OPT_AUDIT:
+		opt->audit = true;
+		break;
+	case OPT_PRIVATE_BIT:
+		opt->private_bit = optarg ? parse_number("private-bit", optarg, 32, 47) :
+					    PRIVATE_BIT_MAX;
 		break;
 	case OPT_CPUS:
 		opt->cpus = parse_number("cpus", optarg, 1, VMM_MAX_CPUS);
@@ -125,6 +149,23 @@ static void parse_one(struct options *opt, int c)
 	}
 }
 
+/* Options that do not go together */
+static void check(const struct options *opt)
+{
+	if (opt->seal && opt->shared)
+		die(VMM_USAGE, "--seal and --shared: an ordinary VM cannot be sealed");
+	if (opt->private_bit && opt->shared)
+		die(VMM_USAGE, "--private-bit and --shared: an ordinary VM has none");
+	if (opt->private_bit && opt->attack)
+		die(VMM_USAGE, "--private-bit and --attack: the module knows no bit");
+	if (opt->audit && opt->shared)
+		die(VMM_USAGE, "--audit and --shared: all can be read");
+	if (opt->disk && !opt->private_bit && !opt->shared)
+		die(VMM_USAGE, "--disk: give --private-bit, or the guest shares no memory with it");
+	if (opt->low > GPA_HOLE)
+		die(VMM_USAGE, "--low: 3G at most");
+}
+
 /** opts_parse() - fill in @opt or end the program with a message. */
 void opts_parse(struct options *opt, int argc, char **argv)
 {
@@ -133,6 +174,7 @@ void opts_parse(struct options *opt, int argc, char **argv)
 	*opt = (struct options) {
 		.cmdline = "console=ttyS0 panic=-1",
 		.mem = 512 * MIB,
+		.low = GPA_HOLE,
 		.cpus = 1,
 	};
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
@@ -140,8 +182,7 @@ void opts_parse(struct options *opt, int argc, char **argv)
 	if (optind < argc)
 		die(VMM_USAGE, "%s: not an option; run gmem-vmm --help",
 		    argv[optind]);
-	if (opt->seal && opt->shared)
-		die(VMM_USAGE, "--seal and --shared: an ordinary VM cannot be sealed");
+	check(opt);
 	if (!opt->kernel)
 		die(VMM_USAGE, "--kernel FILE is missing; run gmem-vmm --help");
 }

@@ -64,7 +64,7 @@ static void handle_hypercall(struct vcpu *cpu)
 	}
 	err = vm->opt.shared ? 0 :
 	      mem_convert(vm, gpa, pages * PAGE_BYTES,
-			  call->args[2] & KVM_MAP_GPA_RANGE_ENCRYPTED);
+			  call->args[2] & KVM_MAP_GPA_RANGE_ENCRYPTED, true);
 	/* Try again is for the guest to decide; all else is a refusal. */
 	call->ret = err == -EAGAIN ? -EAGAIN : err ? -EINVAL : 0;
 }
@@ -100,7 +100,7 @@ static void handle_memory_fault(struct vcpu *cpu, int error)
 	}
 	err = cpu->vm->opt.shared ? -EINVAL :
 	      mem_convert(cpu->vm, gpa, size,
-			  flags & KVM_MEMORY_EXIT_FLAG_PRIVATE);
+			  flags & KVM_MEMORY_EXIT_FLAG_PRIVATE, false);
 	if (err && err != -EAGAIN)
 		crash(cpu, "memory fault at 0x%llx cannot be resolved: %s",
 		      where, strerror(-err));
@@ -119,6 +119,19 @@ static void handle_io(struct vcpu *cpu)
 			run->io.size);
 }
 
+static void handle_mmio(struct vcpu *cpu)
+{
+	struct kvm_run *run = cpu->run;
+
+	atomic_fetch_add(&cpu->vm->count.mmio, 1);
+	if (disk_access(cpu->vm, run->mmio.phys_addr, run->mmio.is_write,
+			run->mmio.data, run->mmio.len))
+		return;
+	/* Nothing is there: reads give ones, writes are lost. */
+	if (!run->mmio.is_write)
+		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
+}
+
 static void handle_exit(struct vcpu *cpu)
 {
 	struct kvm_run *run = cpu->run;
@@ -128,10 +141,7 @@ static void handle_exit(struct vcpu *cpu)
 		handle_io(cpu);
 		break;
 	case KVM_EXIT_MMIO:
-		/* Nothing is there: reads give ones, writes are lost. */
-		atomic_fetch_add(&cpu->vm->count.mmio, 1);
-		if (!run->mmio.is_write)
-			memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
+		handle_mmio(cpu);
 		break;
 	case KVM_EXIT_HYPERCALL:
 		handle_hypercall(cpu);

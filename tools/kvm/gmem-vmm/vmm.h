@@ -19,10 +19,11 @@ enum vmm_code {
 	VMM_IMAGE = 4,		/* bad image, or it does not fit the memory */
 	VMM_CRASH = 5,		/* the guest crashed, hung or was stopped */
 	VMM_RESET = 6,		/* the guest asked for a reset */
-	VMM_ATTACK = 7,		/* --attack: an outcome was not the expected one */
+	VMM_ATTACK = 7,		/* --attack, --audit: it was not as expected */
 };
 
 #define VMM_MAX_CPUS	64
+#define PRIVATE_BIT_MAX	64	/* the highest that the host has */
 #define PAGE_BYTES	4096UL
 #define MIB		0x100000UL
 
@@ -42,6 +43,7 @@ enum vmm_code {
 #define GPA_MAILBOX	0x00800000UL	/* reserved for --attack */
 #define MAILBOX_BYTES	0x00010000UL
 #define GPA_HOLE	0xc0000000UL	/* end of low memory, at most */
+#define GPA_DISK	0xd0000000UL	/* a page of registers */
 #define GPA_HIGH	0x100000000UL
 
 /* I/O ports and interrupts. */
@@ -52,18 +54,23 @@ enum vmm_code {
 #define RESET_VALUE	0x06
 #define SLEEP_TYPE_S5	5
 #define IRQ_SERIAL	4
+#define IRQ_DISK	5
 #define IRQ_SCI		9
 
 struct options {
 	const char *kernel;
 	const char *initrd;	/* NULL: none */
 	const char *cmdline;
+	const char *disk;	/* NULL: none */
 	__u64 mem;		/* bytes */
+	__u64 low;		/* of these at most below 4 GiB */
 	unsigned int cpus;
 	unsigned int timeout;	/* seconds, 0: none */
+	unsigned int private_bit; /* 0: none */
 	bool shared;		/* an ordinary VM */
 	bool seal;
 	bool attack;
+	bool audit;
 };
 
 struct counters {
@@ -74,6 +81,8 @@ struct counters {
 	atomic_ulong faults;		/* memory-fault exits */
 	atomic_ulong mmio;		/* accesses outside memory */
 	atomic_ulong pio;		/* port exits */
+	atomic_ulong disk_requests;
+	atomic_ulong disk_refused;	/* not in shared memory, or nonsense */
 };
 
 /* A file, mapped read-only. */
@@ -105,11 +114,13 @@ struct vm {
 	int fd;			/* the VM */
 	int gmem;		/* guest_memfd, -1 with --shared */
 	__u8 *ram;		/* all guest memory: low part, then high part */
+	atomic_uchar *pages;	/* MEM_* of each page of @ram */
 	__u64 low;		/* bytes from guest physical 0 */
 	__u64 high;		/* bytes from GPA_HIGH */
 	size_t run_size;	/* bytes of struct kvm_run and what follows */
 	struct vcpu cpu[VMM_MAX_CPUS];
 	__u64 mem_before;	/* MemAvailable when started, bytes */
+	__u64 private_mask;	/* of guest physical addresses, 0: none */
 
 	pthread_mutex_t lock;	/* guards @stopped and @code */
 	pthread_cond_t stop_cond;
@@ -133,13 +144,25 @@ void host_open(struct vm *vm);
 void host_create_vm(struct vm *vm);
 void host_seal(struct vm *vm);
 
+/* What this program knows of a page, in vm->pages */
+#define MEM_SHARED	1
+#define MEM_ANNOUNCED	2	/* by the guest, before it used it */
+
 /* mem.c */
 void mem_create(struct vm *vm);
 void mem_make_private(struct vm *vm);
-int mem_convert(struct vm *vm, __u64 gpa, __u64 size, bool private);
+int mem_convert(struct vm *vm, __u64 gpa, __u64 size, bool private, bool announced);
+bool mem_is_shared(struct vm *vm, __u64 gpa, __u64 size);
+int mem_read_shared(struct vm *vm, __u64 gpa, void *data, size_t size);
+int mem_write_shared(struct vm *vm, __u64 gpa, const void *data, size_t size);
+bool mem_audit(struct vm *vm);
 bool mem_contains(const struct vm *vm, __u64 gpa, __u64 size);
 __u8 *mem_at(struct vm *vm, __u64 gpa);
 __u64 mem_available(void);
+
+/* disk.c */
+void disk_open(struct vm *vm);
+bool disk_access(struct vm *vm, __u64 gpa, bool out, void *data, size_t size);
 
 /* image.c */
 struct image image_open(const char *path, const char *what);
