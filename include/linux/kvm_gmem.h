@@ -97,7 +97,7 @@ unsigned long kvm_arch_invalidate_step(struct kvm *kvm);
 /* request.c */
 void kvm_gmem_note_request(struct kvm_vcpu *vcpu, gfn_t gfn, u64 nr,
 			   enum kvm_gmem_request kind);
-void kvm_gmem_cancel_request(struct kvm_vcpu *vcpu);
+int kvm_gmem_end_request(struct kvm_vcpu *vcpu);
 bool kvm_gmem_take_request(struct kvm *kvm, gfn_t start, gfn_t end,
 			   gfn_t *kept_start, gfn_t *kept_end);
 
@@ -186,8 +186,9 @@ static inline void kvm_gmem_note_request(struct kvm_vcpu *vcpu, gfn_t gfn, u64 n
 {
 }
 
-static inline void kvm_gmem_cancel_request(struct kvm_vcpu *vcpu)
+static inline int kvm_gmem_end_request(struct kvm_vcpu *vcpu)
 {
+	return 0;
 }
 
 static inline int kvm_gmem_prepare_slot(struct kvm *kvm,

@@ -202,15 +202,20 @@ enum kvm_gmem_request {
 /**
  * struct kvm_share_request - what a vCPU asks to become of memory
  * @node: first and last gfn; in &kvm_private_mem.requests
+ * @start: first gfn that the guest named
+ * @end: one past the last one
  * @kind: what it asks for
- * @stands: there is a request
+ * @stands: it is in the tree, with what of it has not been used up
+ * @collected: a conversion may go by it that has begun
  *
- * Guarded by &kvm_private_mem.request_lock.
+ * Guarded by &kvm_private_mem.request_lock; what the guest asked for is the vCPU's.
  */
 struct kvm_share_request {
 	struct interval_tree_node node;
+	gfn_t start, end;
 	enum kvm_gmem_request kind;
 	bool stands;
+	bool collected;
 };
 #else
 struct kvm_share_request {

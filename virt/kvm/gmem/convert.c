@@ -293,8 +293,17 @@ static void kvm_convert_commit_parts(struct kvm_conversion *conv)
 		kvm_convert_commit_part(conv, &conv->parts[i]);
 		cond_resched();
 	}
+}
 
+/*
+ * What the guest loses must be lost to it, and to those who access memory for it, before
+ * it is zeroed.
+ */
+static void kvm_convert_commit_view(struct kvm_conversion *conv)
+{
 	kvm_view_commit(conv);
+	if (kvm_is_sealed(conv->kvm) && !kvm_convert_to_private(conv))
+		kvm_gmem_drain_accesses(conv->kvm);
 }
 
 /*
@@ -318,8 +327,10 @@ static void kvm_convert_commit(struct kvm_conversion *conv)
 	/* No access of KVM relies on the old attributes from here on. */
 	kvm_gmem_drain_accesses(conv->kvm);
 
-	if (kvm_convert_to_private(conv))
+	if (kvm_convert_to_private(conv)) {
 		kvm_convert_commit_parts(conv);
+		kvm_convert_commit_view(conv);
+	}
 }
 
 /* Whoever is about to be killed finds the reason for that in the next step. */
@@ -366,6 +377,8 @@ static int kvm_convert_locked(struct kvm_conversion *conv)
 		kvm_view_cancel(conv);
 		kvm_convert_cancel(conv, conv->nr_gfns, conv->nr_parts);
 	} else {
+		if (!kvm_convert_to_private(conv))
+			kvm_convert_commit_view(conv);
 		kvm_convert_sanitize(conv);
 		kvm_convert_commit(conv);
 	}

@@ -80,8 +80,7 @@ typedef int (*kvm_convert_folio_fn_t)(struct kvm_conversion *conv,
 				      struct folio *folio);
 
 /* request.c */
-int kvm_gmem_collect_requests(struct kvm *kvm, bool to_private,
-			      struct kvm_gmem_asked *asked);
+int kvm_gmem_collect_requests(struct kvm *kvm, struct kvm_gmem_asked *asked);
 
 /* view.c */
 int kvm_view_start(struct kvm_conversion *conv);

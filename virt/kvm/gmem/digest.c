@@ -130,6 +130,7 @@ static int kvm_digest_page(struct kvm_digest *digest, gfn_t gfn, struct page *pa
 	return digest->error;
 }
 
+/* What is not up to date yet will be zeroes. */
 static int kvm_digest_folio(struct kvm_digest *digest,
 			    const struct kvm_gmem_binding *binding,
 			    struct folio *folio, pgoff_t start, pgoff_t end)
@@ -138,9 +139,13 @@ static int kvm_digest_folio(struct kvm_digest *digest,
 	pgoff_t last = min(end, folio_next_index(folio));
 	int r = 0;
 
+	folio_lock(folio);
+	if (!folio_test_uptodate(folio))
+		last = index;
 	for (; !r && index < last; index++)
 		r = kvm_digest_page(digest, kvm_gmem_index_to_gfn(binding, index),
 				    folio_file_page(folio, index));
+	folio_unlock(folio);
 
 	return r;
 }

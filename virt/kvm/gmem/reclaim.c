@@ -71,10 +71,11 @@ int kvm_gmem_punch(struct kvm_gmem *gmem, pgoff_t start, pgoff_t end)
 	filemap_invalidate_lock(gmem->mapping);
 
 	kvm_gmem_invalidate_offsets(gmem, &inv, start, end - 1);
-	kvm_gmem_drain_accesses(gmem->kvm);
 	/* There are no copies, but poisoned entries go only with those. */
 	unmap_mapping_pages(gmem->mapping, start, end - start, true);
 	kvm_view_commit_punch(gmem, start, end);
+	/* No access of KVM finds pages that are being freed, or believes them there. */
+	kvm_gmem_drain_accesses(gmem->kvm);
 	kvm_gmem_truncate(gmem, start, end);
 	kvm_invalidate_end(&inv);
 

@@ -5,9 +5,10 @@
  * The architecture notes a request when the guest makes it, by whatever means its
  * ABI provides.  The request stands until userspace has handled it and runs the vCPU
  * again, and covers exactly its range.  A conversion to shared takes what the guest
- * asks to share together with its contents.
+ * asks to share together with its contents.  Requests for private memory permit
+ * nothing: they end what others have asked for.
  *
- * Requests are in a tree, so that a conversion need not ask each vCPU.  vCPUs go
+ * Requests to share are in a tree, so that a conversion need not ask each vCPU.  vCPUs go
  * only with their VM, after the last conversion, and leave their requests there.
  */
 
@@ -32,14 +33,32 @@ static void kvm_gmem_add_request(struct kvm_private_mem *mem,
 	request->stands = true;
 }
 
-static void kvm_gmem_end_request(struct kvm_private_mem *mem,
-				 struct kvm_share_request *request)
+static void kvm_gmem_remove_request(struct kvm_private_mem *mem,
+				    struct kvm_share_request *request)
 {
 	lockdep_assert_held(&mem->request_lock);
 
 	if (request->stands)
 		interval_tree_remove(&request->node, &mem->requests);
 	request->stands = false;
+}
+
+/*
+ * Whoever asks for private memory will not have it shared because another vCPU has
+ * asked for that before, and whose conversion may have begun.
+ */
+static void kvm_gmem_supersede_requests(struct kvm_private_mem *mem,
+					struct kvm_share_request *request)
+{
+	struct interval_tree_node *node;
+
+	lockdep_assert_held(&mem->request_lock);
+
+	while ((node = interval_tree_iter_first(&mem->requests, request->start,
+						request->end - 1))) {
+		request->collected |= to_request(node)->collected;
+		kvm_gmem_remove_request(mem, to_request(node));
+	}
 }
 
 /**
@@ -58,33 +77,76 @@ void kvm_gmem_note_request(struct kvm_vcpu *vcpu, gfn_t gfn, u64 nr,
 			   enum kvm_gmem_request kind)
 {
 	struct kvm_private_mem *mem = &vcpu->kvm->private_mem;
+	struct kvm_share_request *request = &vcpu->share_request;
 
 	if (!kvm_has_private_mem(vcpu->kvm))
 		return;
 
 	spin_lock(&mem->request_lock);
-	kvm_gmem_end_request(mem, &vcpu->share_request);
-	vcpu->share_request.kind = kind;
-	kvm_gmem_add_request(mem, &vcpu->share_request, gfn, gfn + nr);
+	kvm_gmem_remove_request(mem, request);
+	request->start = gfn;
+	request->end = gfn + nr;
+	request->kind = kind;
+	if (kind == KVM_GMEM_REQUEST_PRIVATE)
+		kvm_gmem_supersede_requests(mem, request);
+	else
+		kvm_gmem_add_request(mem, request, gfn, gfn + nr);
 	spin_unlock(&mem->request_lock);
 }
 
+/*
+ * No conversion that goes by a request of the past is in progress afterwards.
+ */
+static int kvm_gmem_wait_for_conversion(struct kvm_vcpu *vcpu)
+{
+	struct kvm *kvm = vcpu->kvm;
+	int r;
+
+	/* Those who hold the lock may wait for readers. */
+	kvm_vcpu_srcu_read_unlock(vcpu);
+	r = mutex_lock_interruptible(&kvm->slots_lock);
+	if (!r)
+		mutex_unlock(&kvm->slots_lock);
+	kvm_vcpu_srcu_read_lock(vcpu);
+
+	return r;
+}
+
 /**
- * kvm_gmem_cancel_request - end the request of a vCPU
+ * kvm_gmem_end_request - end the request of a vCPU
  * @vcpu: the vCPU, about to run again
  *
- * Context: vcpu->mutex.
+ * Nothing happens to the guest's memory afterwards because of it.
+ *
+ * Context: vcpu->mutex and kvm->srcu, which is released meanwhile; may sleep.
+ * Return: 0, or -EINTR with KVM_EXIT_INTR prepared if a signal came: try again.
  */
-void kvm_gmem_cancel_request(struct kvm_vcpu *vcpu)
+int kvm_gmem_end_request(struct kvm_vcpu *vcpu)
 {
 	struct kvm_private_mem *mem = &vcpu->kvm->private_mem;
+	struct kvm_share_request *request = &vcpu->share_request;
+	bool collected;
 
 	if (!kvm_has_private_mem(vcpu->kvm))
-		return;
+		return 0;
 
 	spin_lock(&mem->request_lock);
-	kvm_gmem_end_request(mem, &vcpu->share_request);
+	kvm_gmem_remove_request(mem, request);
+	collected = request->collected;
 	spin_unlock(&mem->request_lock);
+
+	if (!collected)
+		return 0;
+
+	if (kvm_gmem_wait_for_conversion(vcpu)) {
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+		return -EINTR;
+	}
+
+	spin_lock(&mem->request_lock);
+	request->collected = false;
+	spin_unlock(&mem->request_lock);
+	return 0;
 }
 
 static struct kvm_share_request *
@@ -130,7 +192,7 @@ bool kvm_gmem_take_request(struct kvm *kvm, gfn_t start, gfn_t end,
 		all_end = request->node.last + 1;
 		*kept_start = max_t(gfn_t, request->node.start, start);
 		*kept_end = min(all_end, end);
-		kvm_gmem_end_request(mem, request);
+		kvm_gmem_remove_request(mem, request);
 		if (*kept_end < all_end)
 			kvm_gmem_add_request(mem, request, *kept_end, all_end);
 	}
@@ -153,23 +215,21 @@ static void kvm_gmem_add_asked(struct kvm_gmem_asked *asked, gfn_t start, gfn_t 
 }
 
 /**
- * kvm_gmem_collect_requests - what the guest asks for at this moment
+ * kvm_gmem_collect_requests - what the guest asks to share at this moment
  * @kvm: the VM
- * @to_private: of two directions, which
  * @asked: empty; to be filled with ranges of gfns, which kvm_convert_free() frees
+ *
+ * vCPUs whose requests these are do not go on before slots_lock is free.
  *
  * Context: slots_lock; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int kvm_gmem_collect_requests(struct kvm *kvm, bool to_private,
-			      struct kvm_gmem_asked *asked)
+int kvm_gmem_collect_requests(struct kvm *kvm, struct kvm_gmem_asked *asked)
 {
 	/* Later vCPUs have not asked when the caller looked. */
 	const unsigned int max = atomic_read(&kvm->online_vcpus);
 	struct kvm_private_mem *mem = &kvm->private_mem;
-	struct kvm_share_request *request;
 	struct interval_tree_node *node;
-	bool wants_private;
 
 	lockdep_assert_held(&kvm->slots_lock);
 
@@ -184,10 +244,8 @@ int kvm_gmem_collect_requests(struct kvm *kvm, bool to_private,
 	node = interval_tree_iter_first(&mem->requests, 0, ULONG_MAX);
 	for (; node && asked->nr < max;
 	     node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
-		request = to_request(node);
-		wants_private = request->kind == KVM_GMEM_REQUEST_PRIVATE;
-		if (wants_private == to_private)
-			kvm_gmem_add_asked(asked, node->start, node->last + 1);
+		to_request(node)->collected = true;
+		kvm_gmem_add_asked(asked, node->start, node->last + 1);
 	}
 	spin_unlock(&mem->request_lock);
 

@@ -194,10 +194,32 @@ static int kvm_seal_memory(struct kvm *kvm, struct kvm_digest *digest)
 	return r;
 }
 
+/*
+ * An ioctl in progress on one vCPU may change others, and the VM.
+ */
+static int kvm_seal_drain_vcpus(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		/* If it runs, that can take for ever. */
+		if (rcu_access_pointer(vcpu->pid))
+			return -EBUSY;
+		if (mutex_lock_killable(&vcpu->mutex))
+			return -EINTR;
+		mutex_unlock(&vcpu->mutex);
+	}
+
+	return 0;
+}
+
 static int kvm_seal_all(struct kvm *kvm, struct kvm_digest *digest)
 {
-	int r = kvm_arch_check_seal(kvm);
+	int r = kvm_seal_drain_vcpus(kvm);
 
+	if (!r)
+		r = kvm_arch_check_seal(kvm);
 	if (!r)
 		r = kvm_seal_vcpus(kvm, digest);
 	if (!r)
@@ -287,33 +309,24 @@ int kvm_seal_vm(struct kvm *kvm, const struct kvm_enable_cap *cap)
 
 /**
  * kvm_seal_request_is_done - has the request of a vCPU been fulfilled?
- * @vcpu: the vCPU, about to see the answer
+ * @vcpu: the vCPU, about to see the answer, its request ended
  *
  * The guest must not take the VMM's word for it.
  *
  * Context: vcpu->mutex.
- * Return: true if so, if nothing is left of the request, or if the VM is not sealed.
+ * Return: true if so, or if the VM is not sealed.
  */
 bool kvm_seal_request_is_done(struct kvm_vcpu *vcpu)
 {
 	const struct kvm_share_request *request = &vcpu->share_request;
 	struct kvm_private_mem *mem = &vcpu->kvm->private_mem;
-	gfn_t start, end;
-	bool stands;
 
 	lockdep_assert_held(&vcpu->mutex);
 
 	if (!kvm_is_sealed(vcpu->kvm))
 		return true;
 
-	spin_lock(&mem->request_lock);
-	stands = request->stands;
-	start = request->node.start;
-	end = request->node.last + 1;
-	spin_unlock(&mem->request_lock);
-
-	return !stands ||
-	       kvm_attr_map_range_has(&mem->view, start, end,
+	return kvm_attr_map_range_has(&mem->view, request->start, request->end,
 				      request->kind == KVM_GMEM_REQUEST_PRIVATE ?
 				      KVM_VIEW_OWNED : KVM_VIEW_SHARED);
 }

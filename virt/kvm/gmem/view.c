@@ -22,7 +22,7 @@
  *   binds anything else	LOST
  *   closes the file		nothing; the memslot has no pages, nor ever will
  *
- * A request of the guest also ends LOST.  The guest accesses what is OWNED while it is
+ * A request to share also ends LOST.  The guest accesses what is OWNED while it is
  * private, what is LOST never, and what is SHARED as in any VM.
  *
  * The view changes with the attributes, the bindings and the pages, under the same
@@ -149,7 +149,11 @@ int __kvm_view_check(struct kvm *kvm, gfn_t gfn)
 
 	/* If the guest shares it right now, the view has changed already. */
 	smp_rmb();
-	return kvm_attr_map_get(map, gfn) == KVM_VIEW_OWNED ? -EFAULT : 0;
+	view = kvm_attr_map_get(map, gfn);
+	if (view == KVM_VIEW_LOST)
+		return -EHWPOISON;
+
+	return view == KVM_VIEW_OWNED ? -EFAULT : 0;
 }
 
 /**
@@ -228,11 +232,10 @@ static unsigned long kvm_view_after(const struct kvm_conversion *conv,
 				    unsigned long view, bool is_asked,
 				    enum kvm_view_backing backing)
 {
-	if (kvm_convert_to_private(conv)) {
-		if (backing == KVM_VIEW_NO_FILE)
-			return view;
-		return is_asked || view == KVM_VIEW_SHARED ? KVM_VIEW_OWNED : view;
-	}
+	/* What is lost stays lost, or the VMM would choose the new contents. */
+	if (kvm_convert_to_private(conv))
+		return view == KVM_VIEW_SHARED && backing != KVM_VIEW_NO_FILE ?
+		       KVM_VIEW_OWNED : view;
 
 	if (is_asked)
 		return KVM_VIEW_SHARED;
@@ -294,18 +297,17 @@ static int kvm_view_pass_conversion(struct kvm_conversion *conv,
  */
 int kvm_view_start(struct kvm_conversion *conv)
 {
-	if (!kvm_is_sealed(conv->kvm))
+	if (!kvm_is_sealed(conv->kvm) || kvm_convert_to_private(conv))
 		return 0;
 
-	return kvm_gmem_collect_requests(conv->kvm, kvm_convert_to_private(conv),
-					 &conv->asked);
+	return kvm_gmem_collect_requests(conv->kvm, &conv->asked);
 }
 
 /**
  * kvm_view_stays - does a conversion leave the guest's view as it is?
  * @conv: the conversion
  *
- * It may change nothing else: the guest accepts what it has lost.
+ * It may change nothing else: the guest gives up what it has lost.
  *
  * Context: slots_lock; may sleep.
  * Return: true if so, always if the VM is not sealed.

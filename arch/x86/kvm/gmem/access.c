@@ -34,7 +34,9 @@ struct kvm_steal_update {
  */
 bool __kvm_gpa_is_private(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
-	return kvm_mem_is_private(vcpu->kvm, gpa_to_gfn(gpa));
+	gfn_t gfn = gpa_to_gfn(gpa);
+
+	return kvm_mem_is_private(vcpu->kvm, gfn) || kvm_view_check(vcpu->kvm, gfn);
 }
 EXPORT_SYMBOL_GPL(__kvm_gpa_is_private);
 

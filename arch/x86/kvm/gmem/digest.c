@@ -46,6 +46,18 @@ static const u32 kvm_digest_msrs[] = {
 	MSR_VM_HSAVE_PA,
 	MSR_AMD64_VIRT_SPEC_CTRL,
 	MSR_AMD64_SEV,
+	/* What the guest's kernel believes of the processor */
+	MSR_IA32_ARCH_CAPABILITIES,
+	MSR_IA32_UCODE_REV,
+	MSR_IA32_PERF_CAPABILITIES,
+	MSR_PLATFORM_INFO,
+	MSR_IA32_TSX_CTRL,
+	MSR_IA32_XFD,
+	MSR_IA32_MCG_CAP,
+	MSR_AMD64_DE_CFG,
+	MSR_AMD64_OSVW_ID_LENGTH,
+	MSR_AMD64_OSVW_STATUS,
+	MSR_AMD64_TSC_RATIO,
 };
 
 /* What is too much for the stack */
@@ -53,8 +65,6 @@ struct kvm_digest_buffers {
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
 	struct kvm_lapic_state lapic;
-	/* As KVM_GET_XSAVE has it */
-	u8 xsave[sizeof(struct kvm_xsave)] __aligned(64);
 };
 
 static void kvm_digest_registers(struct kvm_vcpu *vcpu, struct kvm_digest *digest,
@@ -65,13 +75,25 @@ static void kvm_digest_registers(struct kvm_vcpu *vcpu, struct kvm_digest *diges
 	kvm_arch_vcpu_ioctl_get_sregs(vcpu, &buf->sregs);
 	kvm_digest_add(digest, &buf->sregs, sizeof(buf->sregs));
 
-	fpu_copy_guest_fpstate_to_uabi(&vcpu->arch.guest_fpu, buf->xsave,
-				       sizeof(buf->xsave),
+}
+
+/* All of what KVM_GET_XSAVE2 returns */
+static int kvm_digest_xsave(struct kvm_vcpu *vcpu, struct kvm_digest *digest)
+{
+	unsigned int size = vcpu->arch.guest_fpu.uabi_size;
+	void *xsave = kvzalloc(size, GFP_KERNEL_ACCOUNT);
+
+	if (!xsave)
+		return -ENOMEM;
+
+	fpu_copy_guest_fpstate_to_uabi(&vcpu->arch.guest_fpu, xsave, size,
 				       vcpu->arch.guest_supported_xcr0 |
 				       XFEATURE_MASK_FPSSE,
 				       vcpu->arch.pkru);
-	kvm_digest_add(digest, buf->xsave, sizeof(buf->xsave));
+	kvm_digest_add(digest, xsave, size);
 	kvm_digest_add(digest, &vcpu->arch.xcr0, sizeof(vcpu->arch.xcr0));
+	kvfree_sensitive(xsave, size);
+	return 0;
 }
 
 static void kvm_digest_debugregs(struct kvm_vcpu *vcpu, struct kvm_digest *digest)
@@ -100,8 +122,7 @@ static void kvm_digest_model_specific(struct kvm_vcpu *vcpu,
 static void kvm_digest_lapic(struct kvm_vcpu *vcpu, struct kvm_digest *digest,
 			     struct kvm_digest_buffers *buf)
 {
-	if (lapic_in_kernel(vcpu))
-		memcpy(&buf->lapic, vcpu->arch.apic->regs, sizeof(buf->lapic));
+	kvm_apic_get_state(vcpu, &buf->lapic);
 	kvm_digest_add(digest, &buf->lapic, sizeof(buf->lapic));
 }
 
@@ -126,6 +147,7 @@ int kvm_x86_digest_vcpu(struct kvm_vcpu *vcpu, struct kvm_digest *digest)
 {
 	const u64 head[] = { KVM_DIGEST_VCPU, vcpu->vcpu_id, vcpu->arch.mp_state };
 	struct kvm_digest_buffers *buf;
+	int r;
 
 	lockdep_assert_held(&vcpu->mutex);
 
@@ -135,6 +157,7 @@ int kvm_x86_digest_vcpu(struct kvm_vcpu *vcpu, struct kvm_digest *digest)
 
 	kvm_digest_add(digest, head, sizeof(head));
 	kvm_digest_registers(vcpu, digest, buf);
+	r = kvm_digest_xsave(vcpu, digest);
 
 	vcpu_load(vcpu);
 	kvm_digest_debugregs(vcpu, digest);
@@ -144,5 +167,5 @@ int kvm_x86_digest_vcpu(struct kvm_vcpu *vcpu, struct kvm_digest *digest)
 
 	kvm_digest_cpuid(vcpu, digest);
 	kfree_sensitive(buf);
-	return 0;
+	return r;
 }

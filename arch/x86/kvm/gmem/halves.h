@@ -137,12 +137,15 @@ static inline gpa_t kvm_halves_translate(struct kvm_vcpu *vcpu, gpa_t gpa, u64 a
  * kvm_halves_end_request - what an access asked for has been handled
  * @vcpu: the vCPU, about to run
  *
- * Context: vcpu->mutex.
+ * Context: as kvm_gmem_end_request().
+ * Return: as kvm_gmem_end_request().
  */
-static inline void kvm_halves_end_request(struct kvm_vcpu *vcpu)
+static inline int kvm_halves_end_request(struct kvm_vcpu *vcpu)
 {
 	if (unlikely(kvm_has_halves(vcpu->kvm)))
-		kvm_gmem_cancel_request(vcpu);
+		return kvm_gmem_end_request(vcpu);
+
+	return 0;
 }
 
 #endif /* __KVM_X86_GMEM_HALVES_H */

@@ -12,6 +12,7 @@
 #include <linux/kvm_host.h>
 #include <asm/vmx.h>
 
+#include "../cpuid.h"
 #include "../hyperv.h"
 #include "../ioapic.h"
 #include "../irq.h"
@@ -49,16 +50,19 @@ static bool kvm_event_is_pending(struct kvm_vcpu *vcpu)
 	       vcpu->arch.interrupt.injected ||
 	       vcpu->arch.pending_external_vector != -1 ||
 	       vcpu->arch.nmi_injected || vcpu->arch.nmi_pending ||
-	       atomic_read(&vcpu->arch.nmi_queued) || vcpu->arch.smi_pending;
+	       atomic_read(&vcpu->arch.nmi_queued) || vcpu->arch.smi_pending ||
+	       static_call(kvm_x86_get_nmi_mask)(vcpu) ||
+	       static_call(kvm_x86_get_interrupt_shadow)(vcpu);
 }
 
-static bool kvm_lapic_is_used(struct kvm_vcpu *vcpu)
+static bool kvm_lapic_is_not_reset(struct kvm_vcpu *vcpu)
 {
 	struct kvm_lapic *apic = vcpu->arch.apic;
 
-	return lapic_in_kernel(vcpu) &&
-	       (apic->pending_events || apic->isr_count ||
-		kvm_lapic_find_highest_irr(vcpu) != -1);
+	/* Without one, the VMM sets the priority and sends any interrupt. */
+	return !lapic_in_kernel(vcpu) || vcpu->arch.tpr_access_reporting ||
+	       apic->pending_events || (apic->isr_count && !apic->apicv_active) ||
+	       kvm_lapic_find_highest_irr(vcpu) != -1;
 }
 
 static bool kvm_ioapic_is_used(struct kvm *kvm)
@@ -116,6 +120,7 @@ int kvm_arch_check_seal(struct kvm *kvm)
 	    kvm->arch.user_space_msr_mask || kvm->arch.exit_on_emulation_error)
 		return -EINVAL;
 	/* Their interrupts would not pass by KVM. */
+	smp_mb();
 	if (kvm_arch_has_assigned_device(kvm))
 		return -EINVAL;
 	if (kvm_ioapic_is_used(kvm) || kvm_pic_is_used(kvm) ||
@@ -127,22 +132,24 @@ int kvm_arch_check_seal(struct kvm *kvm)
 	return kvm_hyperv_vm_is_used(kvm) ? -EINVAL : 0;
 }
 
-/* A control block of the VMM's choice, which KVM would write where the VMM wants it */
-static bool kvm_nested_is_used(struct kvm_vcpu *vcpu)
+/*
+ * KVM keeps control blocks of guests of the guest mapped, whatever becomes of the page,
+ * and the VMM may have chosen one.
+ */
+static bool kvm_nested_is_possible(struct kvm_vcpu *vcpu)
 {
-	const struct kvm_x86_nested_ops *ops = kvm_x86_ops.nested_ops;
-
-	return is_guest_mode(vcpu) ||
-	       (ops->get_state && ops->get_state(vcpu, NULL, 0) >
-				  (int)sizeof(struct kvm_nested_state));
+	return is_guest_mode(vcpu) || vcpu->arch.efer & EFER_SVME ||
+	       kvm_read_cr4_bits(vcpu, X86_CR4_VMXE) ||
+	       guest_cpuid_has(vcpu, X86_FEATURE_SVM) ||
+	       guest_cpuid_has(vcpu, X86_FEATURE_VMX);
 }
 
 static bool kvm_vcpu_is_used(struct kvm_vcpu *vcpu)
 {
 	/* Page-directory pointers need not be those in memory. */
-	return vcpu->guest_debug || kvm_nested_is_used(vcpu) || is_smm(vcpu) ||
+	return vcpu->guest_debug || kvm_nested_is_possible(vcpu) || is_smm(vcpu) ||
 	       is_pae_paging(vcpu) ||
-	       kvm_event_is_pending(vcpu) || kvm_lapic_is_used(vcpu) ||
+	       kvm_event_is_pending(vcpu) || kvm_lapic_is_not_reset(vcpu) ||
 	       kvm_pv_is_used(vcpu) || kvm_hyperv_vcpu_is_used(vcpu);
 }
 
@@ -245,6 +252,38 @@ bool kvm_x86_pic_is_ignored(struct kvm *kvm)
 {
 	return kvm_is_sealed(kvm) && !READ_ONCE(kvm->arch.vpic->pics[0].irq_base);
 }
+
+/**
+ * kvm_x86_bypass_is_refused - may no device deliver interrupts past KVM?
+ * @kvm: the VM, whose count of assigned devices includes the device
+ *
+ * Routes that were set up before the VM was sealed have any vector.
+ *
+ * Context: Any.
+ * Return: true if so; always false unless the VM is sealed or about to be.
+ */
+bool kvm_x86_bypass_is_refused(struct kvm *kvm)
+{
+	/* Pairs with kvm_arch_check_seal(): one of the two sees the other. */
+	smp_mb();
+	return kvm_seal_has_begun(kvm);
+}
+
+/**
+ * kvm_x86_note_shutdown - the guest is about to be reset after a shutdown
+ * @vcpu: the vCPU
+ *
+ * It would start over at the reset vector, with the memory that it has, and whatever the
+ * VMM has there.
+ *
+ * Context: vcpu->mutex.
+ */
+void kvm_x86_note_shutdown(struct kvm_vcpu *vcpu)
+{
+	if (kvm_is_sealed(vcpu->kvm))
+		kvm_vm_dead(vcpu->kvm);
+}
+EXPORT_SYMBOL_GPL(kvm_x86_note_shutdown);
 
 /**
  * kvm_x86_hypercall_result - what the guest sees of KVM_HC_MAP_GPA_RANGE

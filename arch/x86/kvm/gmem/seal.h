@@ -19,6 +19,8 @@ int __kvm_x86_deliver_msi(struct kvm *kvm, u32 data, struct kvm_lapic_irq *irq);
 bool __kvm_x86_deliver_msi_fast(struct kvm *kvm, u32 data,
 				struct kvm_lapic_irq *irq, int *r);
 bool kvm_x86_pic_is_ignored(struct kvm *kvm);
+bool kvm_x86_bypass_is_refused(struct kvm *kvm);
+void kvm_x86_note_shutdown(struct kvm_vcpu *vcpu);
 u64 kvm_x86_hypercall_result(struct kvm_vcpu *vcpu);
 u64 kvm_x86_read_digest(struct kvm_vcpu *vcpu, gpa_t gpa);
 
@@ -32,6 +34,15 @@ static inline bool kvm_x86_msi_is_refused(struct kvm *kvm, u32 data)
 static inline bool kvm_x86_pic_is_ignored(struct kvm *kvm)
 {
 	return false;
+}
+
+static inline bool kvm_x86_bypass_is_refused(struct kvm *kvm)
+{
+	return false;
+}
+
+static inline void kvm_x86_note_shutdown(struct kvm_vcpu *vcpu)
+{
 }
 
 static inline u64 kvm_x86_hypercall_result(struct kvm_vcpu *vcpu)

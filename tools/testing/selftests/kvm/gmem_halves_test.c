@@ -448,6 +448,25 @@ GMEM_TEST(request_ends)
 	assert_lost(&s, AT);
 }
 
+/* KVM's walk for the emulator ends like the processor's, not in a fault of the guest. */
+GMEM_TEST(emulated_walk_finds_nothing)
+{
+	struct sealed s = start_halves(GMEM_SLOT_TWO, true);
+	struct gmem_run run;
+
+	fill_private(&s, AT, SECRET);
+	lead_to(&s, in_private_half(TABLE), gpa(AT) | bit_of(&s));
+	use_table(&s, 0);
+	ASSERT_EQ(sealed_do(&s, GMEM_CMD_READ, WALKED, 0), SECRET);
+	ASSERT_OK(share(&s, TABLE));
+	run = sealed_cmd(&s, GMEM_CMD_OUTS, WALKED, 1);
+	check_half(&s, &run, TABLE, FLAG_PRIVATE, EFAULT);
+	ASSERT_OK(take_back(&s, TABLE));
+	ASSERT_EQ(sealed_run(&s, 0).exit, GMEM_EXIT_OTHER);
+	ASSERT_EQ(s.w.vcpu->run->exit_reason, KVM_EXIT_IO);
+	ASSERT_EQ(*((u8 *)s.w.vcpu->run + s.w.vcpu->run->io.data_offset), SECRET);
+}
+
 /* Nor does a page walk or a pre-fault give up anything. */
 GMEM_TEST(walk_is_no_request)
 {

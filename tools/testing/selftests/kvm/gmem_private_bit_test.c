@@ -108,11 +108,14 @@ GMEM_TEST(cpuid_is_not_the_vmms)
 	for (i = 0; i < cpuid->nent; i++) {
 		if (cpuid->entries[i].function == 0x8000001f)
 			cpuid->entries[i].ebx = 35;
+		if (cpuid->entries[i].function == 0x80000001)
+			cpuid->entries[i].ecx |= BIT(2);	/* SVM */
 	}
 	ASSERT_OK(ioctl(s.w.vcpu->fd, KVM_SET_CPUID2, cpuid));
 	sealed_start(&s, false);
 	ASSERT_EQ(guest_asks(&s, guest_cpuid, 0x8000001fULL << 2 | 1) & 63,
 		  private_bit(s.w.vm));
+	ASSERT_EQ(guest_asks(&s, guest_cpuid, 0x80000001ULL << 2 | 2) & BIT(2), 0);
 }
 
 GMEM_TEST(addresses_too_short)
@@ -183,8 +186,6 @@ static void seal_without_leaf(void (*prepare)(struct kvm_vm *vm), u8 *digest)
 	for (i = 0; i < cpuid->nent; i++) {
 		if (cpuid->entries[i].function == 0x8000001f)
 			cpuid->entries[i] = cpuid->entries[--cpuid->nent];
-		if (cpuid->entries[i].function == 0x80000001)
-			cpuid->entries[i].ecx &= ~BIT(2);	/* SVM */
 	}
 	for (i = 0; i < MAX_VCPUS; i++)
 		ASSERT_OK(ioctl(s.vcpus[i]->fd, KVM_SET_CPUID2, cpuid));

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "apic.h"
 #include "gmem_fuse.h"
 #include "gmem_harness.h"
 #include "gmem_knob.h"
@@ -78,15 +79,20 @@ static void start(struct race *r, int fd, unsigned long nr)
 		sched_yield();
 }
 
-static void end(struct race *r)
+static void end_with(struct race *r, const void *data)
 {
-	static const u8 data[PG];
-
 	gmem_fuse_answer(&r->fuse, gmem_fuse_next(&r->fuse, FUSE_READ)->head.unique, 0,
 			 data, PG);
 	pthread_join(r->slow, NULL);
 	pthread_join(r->sealer, NULL);
 	gmem_fuse_umount(&r->fuse);
+}
+
+static void end(struct race *r)
+{
+	static const u8 data[PG];
+
+	end_with(r, data);
 }
 
 /* An MSR filter that the VM must not have */
@@ -115,6 +121,38 @@ GMEM_TEST(of_a_vcpu)
 	ASSERT_EQ(r.ret, 0);
 	ASSERT_EQ(r.seal_ret, 0);
 	TEST_ASSERT(sealed_run(&r.s, 0).exit == GMEM_EXIT_SYNC, "the guest does not run");
+}
+
+#define X2APIC_ICR	0x830
+#define ICR_INIT	0x4500	/* to processor 0 */
+
+/* An ioctl on one vCPU has another one start where the VMM wants it. */
+GMEM_TEST(of_another_vcpu)
+{
+	static union {
+		struct {
+			struct kvm_msrs head;
+			struct kvm_msr_entry entry;
+		} msrs;
+		u8 page[PG];
+	} data = {
+		.msrs.head.nmsrs = 1,
+		.msrs.entry = { .index = X2APIC_ICR, .data = ICR_INIT },
+	};
+	struct race r = { .s = make_open(GMEM_SLOT_INPLACE, PAGES * PG) };
+	struct kvm_sregs sregs;
+	unsigned int i;
+
+	for (i = 0; i < MAX_VCPUS; i++) {
+		vcpu_sregs_get(r.s.vcpus[i], &sregs);
+		sregs.apic_base |= X2APIC_ENABLE | MSR_IA32_APICBASE_ENABLE;
+		vcpu_sregs_set(r.s.vcpus[i], &sregs);
+	}
+	start(&r, r.s.vcpus[1]->fd, KVM_SET_MSRS);
+	end_with(&r, &data);
+	ASSERT_EQ(r.ret, 1);
+	TEST_ASSERT(r.seal_ret == -1 && r.seal_errno == EINVAL, "sealed: %d, %s",
+		    r.seal_ret, strerror(r.seal_errno));
 }
 
 GMEM_HARNESS_MAIN

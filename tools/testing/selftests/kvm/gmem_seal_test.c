@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Private guest memory: what a sealed VM refuses to its VMM, when a VM can be
- * sealed, and the digest of what it starts with.
+ * Private guest memory: what a sealed VM refuses to its VMM.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -9,9 +8,7 @@
 #include "apic.h"
 #include "gmem_errno.h"
 #include "gmem_knob.h"
-#include "gmem_poison.h"
 #include "gmem_sealed.h"
-#include "hyperv.h"
 
 #define TRACING	"/sys/kernel/debug/tracing/"
 #define EXCEPTION_PORT	0x1000	/* of the library, for one that nobody handles */
@@ -181,6 +178,7 @@ SEALED_ATTACK(registers_of_a_running_guest)
 /* Events of KVM that show what the guest's processor does */
 static const char * const guest_events[] = {
 	"kvm/kvm_entry", "kvm/kvm_exit", "kvm/kvm_emulate_insn", "kvm/kvm_msr",
+	"kvm/kvm_page_fault", "kvmmmu/kvm_mmu_pagetable_walk",
 	"kvmmmu/kvm_mmu_paging_element",
 };
 
@@ -206,6 +204,7 @@ SEALED_ATTACK(tracing)
 	close(open(TRACING "trace", O_WRONLY | O_TRUNC));
 	trace_guest("1");
 	sealed_do(&s, GMEM_CMD_WRMSR, MSR_KVM_SYSTEM_TIME_NEW, gpa(AT) | 1);
+	sealed_do(&s, GMEM_CMD_READ, gpa(AT + 1), 0);
 	sealed_cmd(&s, GMEM_CMD_OUTS, gpa(AT), 1);
 	trace_guest("0");
 
@@ -215,6 +214,57 @@ SEALED_ATTACK(tracing)
 		TEST_ASSERT(!strstr(text, name) == seal, "%s: %s traced", name,
 			    seal ? "is" : "is not");
 	}
+}
+
+/* What every exit has of the guest's processor */
+SEALED_ATTACK(registers_of_an_exit)
+{
+	struct sealed s = make_open(GMEM_SLOT_INPLACE, PAGES * PG);
+	struct kvm_run *r = s.w.vcpu->run;
+
+	sealed_start(&s, seal);
+	TEST_ASSERT(!r->apic_base == seal, "apic_base is %#llx", r->apic_base);
+	if (seal)
+		ASSERT_EQ(r->if_flag | r->cr8, 0);
+}
+
+#define RESET_PAGE	0xfffff000ULL
+
+/* lidt of nothing; ud2 */
+static u64 guest_shuts_down(u64 unused)
+{
+	static const struct {
+		u16 limit;
+		u64 base;
+	} __packed none;
+
+	asm volatile("lidt %0; ud2" : : "m" (none));
+	return 0;
+}
+
+/* The processor would start over at the reset vector, where the VMM has its code. */
+SEALED_ATTACK(shutdown)
+{
+	/* At 0xfff0: mov $0x6d0, %dx; out %al, %dx */
+	static const u8 code[] = { 0xba, 0xd0, 0x06, 0xee };
+	struct sealed s = make_open(GMEM_SLOT_INPLACE, PAGES * PG);
+	u8 *rom = gmem_mmap_anon(PG);
+	struct gmem_run run;
+
+	sealed_start(&s, seal);
+	run = sealed_cmd(&s, GMEM_CMD_CALL, (uintptr_t)guest_shuts_down, 0);
+	ASSERT_EQ(run.ret, 0);
+	ASSERT_EQ(s.w.vcpu->run->exit_reason, KVM_EXIT_SHUTDOWN);
+	if (seal) {
+		ASSERT_ERRNO(ioctl(s.w.vcpu->fd, KVM_RUN, NULL), EIO);
+		return;
+	}
+	/* Only SVM resets it. */
+	if (!kvm_cpu_has(X86_FEATURE_SVM))
+		return;
+	memcpy(rom + 0xff0, code, sizeof(code));
+	gmem_set_region2(s.w.vm->fd, SLOT + 1, 0, RESET_PAGE, PG, rom, -1, 0);
+	ASSERT_EQ(sealed_run(&s, 0).exit, GMEM_EXIT_SYNC);
 }
 
 static int msi(const struct sealed *s, u32 data)
@@ -284,173 +334,6 @@ SEALED_ATTACK(unset_8259)
 	ASSERT_OK(ioctl(s.w.vcpu->fd, KVM_RUN, NULL));
 	ASSERT_EQ(s.w.vcpu->run->exit_reason, KVM_EXIT_IO);
 	ASSERT_EQ(s.w.vcpu->run->io.port, EXCEPTION_PORT);
-}
-
-GMEM_ERRNO_TEST(capability)
-{
-	struct kvm_vm *vm = ____vm_create(VM_MODE_DEFAULT, 0);
-	int vm_fd = gmem_vm_open(GMEM_VM_PROTECTED), kvm_fd = open_kvm_dev_path_or_exit();
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_GMEM_SEAL };
-	u8 digest[KVM_LAUNCH_DIGEST_SIZE];
-	unsigned int i;
-
-	gmem_row_true(gmem_check_cap(kvm_fd, KVM_CAP_GMEM_SEAL) == 1, "host");
-	gmem_row_true(gmem_check_cap(vm_fd, KVM_CAP_GMEM_SEAL) == 1, "protected VM");
-	gmem_row_true(gmem_check_cap(vm->fd, KVM_CAP_GMEM_SEAL) == 0, "default VM");
-	gmem_row(__gmem_seal(vm->fd, NULL), EINVAL, "default VM");
-
-	cap.flags = 1;
-	gmem_row(ioctl(vm_fd, KVM_ENABLE_CAP, &cap), EINVAL, "flags");
-	cap.flags = 0;
-	for (i = 0; i < 4; i++) {
-		cap.args[i] = 1;
-		gmem_row(ioctl(vm_fd, KVM_ENABLE_CAP, &cap), i == 1 ? EFAULT : EINVAL,
-			 "argument %u", i);
-		cap.args[i] = 0;
-	}
-	gmem_row(__gmem_seal(vm_fd, gmem_write_protect(digest, sizeof(digest))), EFAULT,
-		 "read-only memory for the digest");
-	gmem_row(ioctl(vm_fd, KVM_CREATE_VCPU, 0) < 0 ? -1 : 0, 0, "not sealed by these");
-	gmem_row(__gmem_seal(vm_fd, digest), 0, "at last");
-	gmem_row(__gmem_seal(vm_fd, digest), EINVAL, "twice");
-}
-
-GMEM_ERRNO_TEST(has_run)
-{
-	struct sealed s = make_open(GMEM_SLOT_INPLACE, PAGES * PG);
-
-	sealed_start(&s, false);
-	gmem_row(__gmem_seal(s.w.vm->fd, NULL), EBUSY, "both vCPUs");
-	gmem_row_true(sealed_do(&s, GMEM_CMD_READ, gpa(0), 0) == 0, "the guest runs");
-}
-
-GMEM_ERRNO_TEST(poisoned_page)
-{
-	struct sealed s = make_open(GMEM_SLOT_INPLACE, PAGES * PG);
-	struct kvm_regs regs;
-
-	ASSERT_OK(convert(&s.w, AT, 1, GMEM_SHARED));
-	host(&s.w, AT)[0] = 1;
-	gmem_poison(host(&s.w, AT));
-	ASSERT_OK(convert(&s.w, AT, 1, GMEM_PRIVATE));
-	gmem_row(__gmem_seal(s.w.vm->fd, NULL), EHWPOISON, "poisoned");
-	gmem_row(ioctl(s.w.vcpu->fd, KVM_GET_REGS, &regs), 0, "open");
-}
-
-static void set_msr(struct sealed *s, u32 msr, u64 value)
-{
-	vcpu_set_msr(s->w.vcpu, msr, value);
-}
-
-static void used_clock(struct sealed *s)
-{
-	set_msr(s, MSR_KVM_SYSTEM_TIME_NEW, gpa(AT) | 1);
-}
-
-static void used_hyperv(struct sealed *s)
-{
-	vcpu_set_hv_cpuid(s->w.vcpu);
-	set_msr(s, HV_X64_MSR_GUEST_OS_ID, 1);
-}
-
-static void used_debug(struct sealed *s)
-{
-	struct kvm_guest_debug debug = {
-		.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP,
-	};
-
-	vcpu_guest_debug_set(s->w.vcpu, &debug);
-}
-
-static void used_nmi(struct sealed *s)
-{
-	ASSERT_OK(ioctl(s->w.vcpu->fd, KVM_NMI, NULL));
-}
-
-/* KVM has read the page-directory pointers from memory that may be another by now. */
-static void used_pae(struct sealed *s)
-{
-	struct kvm_sregs sregs;
-
-	vcpu_sregs_get(s->w.vcpu, &sregs);
-	sregs.efer &= ~(EFER_LMA | EFER_LME);
-	sregs.cs.l = 0;
-	sregs.cs.db = 1;
-	vcpu_sregs_set(s->w.vcpu, &sregs);
-}
-
-static void used_user_msrs(struct sealed *s)
-{
-	vm_enable_cap(s->w.vm, KVM_CAP_X86_USER_SPACE_MSR, KVM_MSR_EXIT_REASON_FILTER);
-}
-
-static void used_msr_filter(struct sealed *s)
-{
-	struct kvm_msr_filter filter = {};
-	unsigned long all = ~0UL;
-
-	filter.ranges[0] = (struct kvm_msr_filter_range) {
-		.flags = KVM_MSR_FILTER_WRITE, .nmsrs = 1, .base = MSR_LSTAR,
-		.bitmap = (u8 *)&all,
-	};
-	ASSERT_OK(ioctl(s->w.vm->fd, KVM_X86_SET_MSR_FILTER, &filter));
-}
-
-static void used_ioapic(struct sealed *s)
-{
-	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
-
-	ASSERT_OK(ioctl(s->w.vm->fd, KVM_GET_IRQCHIP, &chip));
-	chip.chip.ioapic.redirtbl[3].fields.mask = 0;
-	ASSERT_OK(ioctl(s->w.vm->fd, KVM_SET_IRQCHIP, &chip));
-}
-
-static void used_pic(struct sealed *s)
-{
-	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_PIC_SLAVE };
-
-	ASSERT_OK(ioctl(s->w.vm->fd, KVM_GET_IRQCHIP, &chip));
-	chip.chip.pic.irq_base = 8;
-	ASSERT_OK(ioctl(s->w.vm->fd, KVM_SET_IRQCHIP, &chip));
-}
-
-static void used_lapic(struct sealed *s)
-{
-	struct kvm_lapic_state lapic;
-
-	vcpu_ioctl(s->w.vcpu, KVM_GET_LAPIC, &lapic);
-	*(u32 *)&lapic.regs[APIC_SPIV] |= APIC_SPIV_APIC_ENABLED;
-	*(u32 *)&lapic.regs[0x220] |= 1;	/* IRR, vector 0x40 */
-	vcpu_ioctl(s->w.vcpu, KVM_SET_LAPIC, &lapic);
-}
-
-static const struct {
-	const char *name;
-	void (*use)(struct sealed *s);
-} used[] = {
-	{ "clock", used_clock }, { "Hyper-V", used_hyperv },
-	{ "debugger", used_debug }, { "NMI", used_nmi },
-	{ "MSR exits", used_user_msrs }, { "MSR filter", used_msr_filter },
-	{ "I/O APIC", used_ioapic }, { "8259", used_pic },
-	{ "interrupt", used_lapic }, { "PAE", used_pae },
-};
-
-/* What would let the VMM in afterwards; the VM is as open as before. */
-GMEM_ERRNO_TEST(what_a_sealed_vm_must_not_have)
-{
-	struct kvm_regs regs;
-	struct sealed s;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(used); i++) {
-		s = make_open(GMEM_SLOT_INPLACE, PAGES * PG);
-		used[i].use(&s);
-		gmem_row(__gmem_seal(s.w.vm->fd, NULL), EINVAL, "%s", used[i].name);
-		gmem_row(ioctl(s.w.vcpu->fd, KVM_GET_REGS, &regs), 0, "%s: open",
-			 used[i].name);
-		kvm_vm_free(s.w.vm);
-		close(s.w.slot.fd);
-	}
 }
 
 GMEM_HARNESS_MAIN

@@ -10,7 +10,6 @@
 #include "gmem_sealed.h"
 
 #define ELSEWHERE	9
-#define KVM_EPERM_RESULT	((u64)-KVM_EPERM)
 
 static void unbind(struct sealed *s)
 {
@@ -288,120 +287,6 @@ SEALED_ATTACK(added_private_memory)
 	sealed_fill(&s, PAGES, SECRET);
 	gmem_set_attrs(s.w.vm->fd, gpa(PAGES), PG, GMEM_SHARED);
 	assert_sees(&s, PAGES, 0, EHWPOISON);
-}
-
-/* Shared memory is as ever. */
-SEALED_ATTACK(requests)
-{
-	struct sealed s = make_secret(GMEM_SLOT_INPLACE, seal);
-
-	sealed_convert(&s, GMEM_CMD_SHARE, AT, 1);
-	assert_host(&s.w, AT, 0);
-	sealed_fill(&s, AT, 0x77);
-	assert_host(&s.w, AT, 0x77);
-
-	sealed_convert(&s, GMEM_CMD_UNSHARE, AT, 1);
-	assert_no_host(&s.w, AT);
-	sealed_fill(&s, AT, SECRET);
-	sealed_convert(&s, GMEM_CMD_OFFER, AT, 1);
-	assert_host(&s.w, AT, SECRET);
-
-	sealed_convert(&s, GMEM_CMD_UNSHARE, AT, 1);
-	ASSERT_OK(share(&s, AT));
-	assert_sees(&s, AT, 0, EHWPOISON);
-}
-
-/* The VMM converts more than the guest has asked for. */
-SEALED_ATTACK(more_than_asked)
-{
-	struct sealed s = make_secret(GMEM_SLOT_INPLACE, seal);
-
-	sealed_ask_on(&s, 0, GMEM_CMD_SHARE, AT + 1, 2);
-	ASSERT_OK(convert(&s.w, AT, 4, GMEM_SHARED));
-	ASSERT_EQ(sealed_resume_on(&s, 0), 0);
-	sealed_fill(&s, AT + 1, 0x77);
-	sealed_fill(&s, AT + 2, 0x77);
-	assert_host(&s.w, AT + 2, 0x77);
-	assert_sees(&s, AT, 0, EHWPOISON);
-}
-
-SEALED_ATTACK(more_than_asked_behind)
-{
-	struct sealed s = make_secret(GMEM_SLOT_INPLACE, seal);
-
-	sealed_ask_on(&s, 0, GMEM_CMD_SHARE, AT - 2, 2);
-	ASSERT_OK(convert(&s.w, AT - 2, 3, GMEM_SHARED));
-	ASSERT_EQ(sealed_resume_on(&s, 0), 0);
-	assert_sees(&s, AT, 0, EHWPOISON);
-}
-
-/* The VMM says that it has made memory private, and has not. */
-SEALED_ATTACK(lie)
-{
-	struct sealed s = make_secret(GMEM_SLOT_INPLACE, seal);
-
-	sealed_convert(&s, GMEM_CMD_SHARE, AT, 1);
-	sealed_ask_on(&s, 0, GMEM_CMD_UNSHARE, AT, 1);
-	ASSERT_EQ(s.w.vcpu->run->hypercall.ret, 0);
-	ASSERT_EQ(sealed_resume_on(&s, 0), seal ? KVM_EPERM_RESULT : 0);
-
-	/* One of two pages */
-	sealed_convert(&s, GMEM_CMD_SHARE, AT + 1, 1);
-	sealed_ask_on(&s, 0, GMEM_CMD_UNSHARE, AT, 2);
-	ASSERT_OK(take_back(&s, AT));
-	ASSERT_EQ(sealed_resume_on(&s, 0), seal ? KVM_EPERM_RESULT : 0);
-}
-
-/* The VMM does the contrary of what the guest has asked for. */
-SEALED_ATTACK(contrary)
-{
-	struct sealed s = make_secret(GMEM_SLOT_INPLACE, seal);
-
-	sealed_ask_on(&s, 0, GMEM_CMD_UNSHARE, AT, 1);
-	ASSERT_OK(share(&s, AT));
-	ASSERT_EQ(sealed_resume_on(&s, 0), seal ? KVM_EPERM_RESULT : 0);
-	sealed_ask_on(&s, 0, GMEM_CMD_SHARE, AT, 1);
-	ASSERT_OK(take_back(&s, AT));
-	ASSERT_EQ(sealed_resume_on(&s, 0), seal ? KVM_EPERM_RESULT : 0);
-	assert_sees(&s, AT, 0, EHWPOISON);
-}
-
-/* A request ends when the guest goes on. */
-SEALED_ATTACK(late)
-{
-	struct sealed s = make_secret(GMEM_SLOT_INPLACE, seal);
-
-	sealed_ask_on(&s, 0, GMEM_CMD_SHARE, AT, 1);
-	ASSERT_EQ(sealed_resume_on(&s, 0), seal ? KVM_EPERM_RESULT : 0);
-	assert_intact(&s, AT, SECRET);
-	ASSERT_OK(share(&s, AT));
-	assert_sees(&s, AT, 0, EHWPOISON);
-}
-
-/* An error that the VMM answers is the guest's to see. */
-SEALED_ATTACK(error)
-{
-	struct sealed s = make_secret(GMEM_SLOT_INPLACE, seal);
-
-	sealed_ask_on(&s, 0, GMEM_CMD_SHARE, AT, 1);
-	s.w.vcpu->run->hypercall.ret = -KVM_EINVAL;
-	ASSERT_EQ(sealed_resume_on(&s, 0), (u64)-KVM_EINVAL);
-}
-
-/* Another vCPU accepts the loss: the page is the guest's again. */
-GMEM_TEST(accepted_loss)
-{
-	struct sealed s = make_secret(GMEM_SLOT_INPLACE, true);
-
-	gmem_punch(s.w.slot.fd, AT * PG, PG);
-	assert_refused(&s, GMEM_CMD_READ, AT, 0, EHWPOISON);
-	sealed_ask_on(&s, 1, GMEM_CMD_UNSHARE, AT, 1);
-	assert_still_refused(&s, AT, EHWPOISON);
-	ASSERT_OK(take_back(&s, AT));
-	ASSERT_EQ(sealed_resume_on(&s, 1), 0);
-	ASSERT_EQ(sealed_resume_on(&s, 0), 0);
-	sealed_fill(&s, AT, SECRET);
-	assert_intact(&s, AT, SECRET);
 }
 
 /* KVM reads for the guest what the guest itself must not read. */

@@ -61,8 +61,12 @@ static inline struct sealed make_open_with(enum gmem_kind kind, u64 size,
 	s.w.vm = gmem_vm_create_with(GMEM_VM_PROTECTED, MAX_VCPUS, mailbox_server,
 				     s.vcpus, prepare);
 	s.w.vcpu = s.vcpus[0];
-	for (i = 0; i < MAX_VCPUS; i++)
+	for (i = 0; i < MAX_VCPUS; i++) {
 		vcpu_args_set(s.vcpus[i], 1, (u64)i);
+		/* A sealed guest has no guests of its own. */
+		vcpu_clear_cpuid_feature(s.vcpus[i], X86_FEATURE_SVM);
+		vcpu_clear_cpuid_feature(s.vcpus[i], X86_FEATURE_VMX);
+	}
 	gmem_enable_map_gpa_range(s.w.vm);
 	gmem_slot_add(&s.w.slot, s.w.vm, kind, SLOT, GMEM_BASE, size);
 	gmem_set_attrs(s.w.vm->fd, GMEM_BASE, size, GMEM_PRIVATE);

@@ -61,6 +61,8 @@ static inline struct kvm_cpuid2 *halves_cpuid(void)
 	for (e = cpuid->entries; e < cpuid->entries + cpuid->nent; e++) {
 		if (e->function == 0x80000000 && e->eax < 0x8000001f)
 			e->eax = 0x8000001f;
+		if (e->function == 0x80000001)
+			e->ecx &= ~BIT(2);	/* SVM */
 		has_leaf |= e->function == 0x8000001f;
 	}
 	if (!has_leaf)
