@@ -9,6 +9,9 @@
 #include "vmm.h"
 
 #define CPUID_ENTRIES		256
+/* A sealed guest has no guests of its own. */
+#define CPUID_1_ECX_VMX		(1U << 5)
+#define CPUID_80000001_ECX_SVM	(1U << 2)
 #define CPUID_SEV		0x8000001f	/* which bit means private */
 #define MSR_MISC_ENABLE		0x1a0
 #define MSR_MTRR_DEFAULT	0x2ff
@@ -63,6 +66,8 @@ static void patch_cpuid(struct vm *vm, struct kvm_cpuid_entry2 *e,
 			  KVM_CAP_TSC_DEADLINE_TIMER) > 0)
 			e->ecx |= 1 << 24;
 		e->ecx |= 1U << 31;			/* a hypervisor */
+		if (vm->opt.seal)
+			e->ecx &= ~CPUID_1_ECX_VMX;
 		break;
 	case 4:
 		if (e->eax & 0x1f)
@@ -81,6 +86,10 @@ static void patch_cpuid(struct vm *vm, struct kvm_cpuid_entry2 *e,
 	case 0x80000000:
 		if (vm->private_mask && e->eax < CPUID_SEV)
 			e->eax = CPUID_SEV;
+		break;
+	case 0x80000001:
+		if (vm->opt.seal)
+			e->ecx &= ~CPUID_80000001_ECX_SVM;
 		break;
 	case 0x80000008:
 		e->ecx = (e->ecx & ~0xf0ffU) | bits_for(cpus) << 12 | (cpus - 1);
