@@ -10,8 +10,8 @@
 
 #define CPUID_ENTRIES		256
 /* A sealed guest has no guests of its own. */
-#define CPUID_1_ECX_VMX		(1U << 5)
-#define CPUID_80000001_ECX_SVM	(1U << 2)
+#define CPUID_1_ECX_VMX		0x20U
+#define CPUID_80000001_ECX_SVM	0x4U
 #define CPUID_SEV		0x8000001f	/* which bit means private */
 #define MSR_MISC_ENABLE		0x1a0
 #define MSR_MTRR_DEFAULT	0x2ff

@@ -22,8 +22,9 @@
 #define MAGIC		0x74726976	/* "virt" */
 #define VERSION		2
 #define VENDOR		0x4d454d47	/* "GMEM" */
-#define FEATURES	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_F_ACCESS_PLATFORM | \
-			 1ULL << VIRTIO_BLK_F_FLUSH | 1ULL << VIRTIO_BLK_F_SEG_MAX)
+#define FEATURE(n)	((__u64)1 << (n))
+#define FEATURES	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_F_ACCESS_PLATFORM) | \
+			 FEATURE(VIRTIO_BLK_F_FLUSH) | FEATURE(VIRTIO_BLK_F_SEG_MAX))
 
 static struct disk {
 	pthread_mutex_t lock;		/* guards all that follows */
@@ -99,7 +100,7 @@ static void serve(struct disk *d)
 
 static void set_status(struct disk *d, __u32 status)
 {
-	const __u64 need = 1ULL << VIRTIO_F_VERSION_1;
+	const __u64 need = FEATURE(VIRTIO_F_VERSION_1);
 
 	if (!status) {
 		reset(d);

@@ -296,17 +296,6 @@ static void kvm_convert_commit_parts(struct kvm_conversion *conv)
 }
 
 /*
- * What the guest loses must be lost to it, and to those who access memory for it, before
- * it is zeroed.
- */
-static void kvm_convert_commit_view(struct kvm_conversion *conv)
-{
-	kvm_view_commit(conv);
-	if (kvm_is_sealed(conv->kvm) && !kvm_convert_to_private(conv))
-		kvm_gmem_drain_accesses(conv->kvm);
-}
-
-/*
  * The kernel must not take a page for private whose gfn is shared already, hence
  * pages become shared first and private last.
  */
@@ -318,9 +307,8 @@ static void kvm_convert_commit(struct kvm_conversion *conv)
 		kvm_convert_commit_parts(conv);
 
 	for (i = 0; i < conv->nr_gfns; i++) {
-		kvm_attr_map_commit(&conv->kvm->private_mem.attrs,
-				    conv->gfns[i].start, conv->gfns[i].end,
-				    conv->attrs);
+		kvm_attr_map_commit(&conv->kvm->private_mem.attrs, conv->gfns[i].start,
+				    conv->gfns[i].end, conv->attrs);
 		cond_resched();
 	}
 
@@ -329,7 +317,7 @@ static void kvm_convert_commit(struct kvm_conversion *conv)
 
 	if (kvm_convert_to_private(conv)) {
 		kvm_convert_commit_parts(conv);
-		kvm_convert_commit_view(conv);
+		kvm_view_commit(conv);
 	}
 }
 
@@ -378,7 +366,7 @@ static int kvm_convert_locked(struct kvm_conversion *conv)
 		kvm_convert_cancel(conv, conv->nr_gfns, conv->nr_parts);
 	} else {
 		if (!kvm_convert_to_private(conv))
-			kvm_convert_commit_view(conv);
+			kvm_view_commit(conv);
 		kvm_convert_sanitize(conv);
 		kvm_convert_commit(conv);
 	}
@@ -506,8 +494,7 @@ int kvm_convert_to_bind(struct kvm_gmem_binding *binding)
 		.kvm = binding->kvm,
 		.attrs = KVM_MEMORY_ATTRIBUTE_PRIVATE,
 	};
-	int r;
+	int r = kvm_convert_collect_binding(&conv, binding);
 
-	r = kvm_convert_collect_binding(&conv, binding);
 	return r ? r : kvm_convert(&conv);
 }

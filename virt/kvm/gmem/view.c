@@ -30,7 +30,7 @@
  * it.  Its cost follows boundaries; faults only read it.
  *
  * Owns &kvm_private_mem.view, with view_files.c, which has what bindings and pages do
- * to it.  Calls none of the others.
+ * to it.  Calls request.c and invalidate.c.
  */
 
 #include <linux/sched/signal.h>
@@ -339,6 +339,9 @@ int kvm_view_reserve(struct kvm_conversion *conv)
  * kvm_view_commit - change the view of what is converted
  * @conv: the conversion
  *
+ * To shared before anything is zeroed: what the guest loses is lost by then to those, too,
+ * who access memory for it.
+ *
  * Context: slots_lock, inside the invalidation; may sleep.
  */
 void kvm_view_commit(struct kvm_conversion *conv)
@@ -346,6 +349,8 @@ void kvm_view_commit(struct kvm_conversion *conv)
 	struct kvm_view_pass pass = { .fn = kvm_view_commit_range };
 
 	kvm_view_pass_conversion(conv, &pass);
+	if (kvm_is_sealed(conv->kvm) && !kvm_convert_to_private(conv))
+		kvm_gmem_drain_accesses(conv->kvm);
 }
 
 /**

@@ -74,7 +74,6 @@ static void kvm_digest_registers(struct kvm_vcpu *vcpu, struct kvm_digest *diges
 	kvm_digest_add(digest, &buf->regs, sizeof(buf->regs));
 	kvm_arch_vcpu_ioctl_get_sregs(vcpu, &buf->sregs);
 	kvm_digest_add(digest, &buf->sregs, sizeof(buf->sregs));
-
 }
 
 /* All of what KVM_GET_XSAVE2 returns */
