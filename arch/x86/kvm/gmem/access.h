@@ -92,6 +92,22 @@ static inline bool kvm_emul_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa)
 }
 
 /**
+ * kvm_emul_walk_failed - there is no page table where one should be
+ * @vcpu: the vCPU
+ * @gpa: guest physical address of the entry
+ *
+ * The guest must not take it for a page fault.  KVM_TRANSLATE has no exit for that.
+ *
+ * Context: kvm->srcu.
+ */
+static inline void kvm_emul_walk_failed(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	/* So is the guest's FPU throughout KVM_RUN, and only there. */
+	if (vcpu->arch.guest_fpu.fpstate->in_use)
+		kvm_emul_memory_fault(vcpu, gpa);
+}
+
+/**
  * kvm_emul_access_failed - what a failed access is to the emulator
  * @vcpu: the vCPU
  * @gpa: guest physical address of the access

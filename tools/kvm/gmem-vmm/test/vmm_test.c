@@ -225,11 +225,36 @@ static const struct test tests[] = {
 	  "E" },
 	{ "private_high_memory", guest_print, WHOLE, true,
 	  { "--mem", "4G" }, 0, "A" },
+	{ "private_bit", guest_print, WHOLE, true,
+	  { "--private-bit", "--seal", "--audit" }, 0, "wrong=0" },
+	{ "private_bit_convert", guest_convert, WHOLE, true,
+	  { "--private-bit=36" }, 0, "C" },
+	{ "private_bit_too_high", guest_off, WHOLE, false, { "--private-bit=48" }, 2,
+	  "from 32 to 47" },
+	{ "private_bit_shared", guest_off, WHOLE, false,
+	  { "--private-bit", "--shared" }, 2, "ordinary VM has none" },
+	{ "low_memory", guest_print, WHOLE, false,
+	  { "--shared", "--mem", "256M", "--low", "128M" }, 0, "A" },
+	{ "low_memory_too_much", guest_off, WHOLE, false, { "--low", "4G" }, 2,
+	  "3G at most" },
+	{ "disk_missing", guest_off, WHOLE, false,
+	  { "--shared", "--disk", "/nonexistent" }, 2, "No such file" },
+	{ "disk_empty", guest_off, WHOLE, false, { "--shared", "--disk", "/dev/null" },
+	  2, "smaller than a sector" },
+	{ "disk_private", guest_off, WHOLE, false, { "--disk", "/dev/null" }, 2,
+	  "shares no memory" },
 };
 
 static const char *vmm = "/bin/gmem-vmm";
 static char image_path[64];
-static bool have_private;
+static bool have_private, have_bit;
+
+static bool wants_bit(const struct test *t)
+{
+	static const char option[] = "--private-bit";
+
+	return t->args[0] && !strncmp(t->args[0], option, sizeof(option) - 1);
+}
 
 static __u32 crc32(const __u8 *p, size_t size)
 {
@@ -343,8 +368,9 @@ static int run_vmm(const struct test *t, char *out, size_t size)
 
 static bool run_test(const struct test *t, unsigned int number)
 {
-	bool refused = t->private && !have_private;
-	const char *text = refused ? "no software-protected VMs" : t->text;
+	bool refused = t->private && (!have_private || (wants_bit(t) && !have_bit));
+	const char *text = !refused ? t->text :
+			   have_private ? "no private bit" : "no software-protected VMs";
 	int want = refused ? 3 : t->status;
 	char out[8192];
 	bool good;
@@ -380,6 +406,7 @@ int main(int argc, char **argv)
 	}
 	have_private = ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_VM_TYPES) &
 		       (1 << KVM_X86_SW_PROTECTED_VM);
+	have_bit = ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_GMEM_PRIVATE_BIT) > 0;
 	close(kvm);
 	snprintf(image_path, sizeof(image_path), "/tmp/vmm_test.%d", getpid());
 	printf("KTAP version 1\n1..%u\n", count);

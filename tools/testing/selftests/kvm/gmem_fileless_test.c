@@ -20,7 +20,6 @@
 #define TABLE		gpa(PAGES)	/* a page table, in a slot of its own */
 #define WINDOW		(GMEM_BASE + (1ULL << 30))	/* what the table maps */
 #define INPUT		0xe5
-#define PF_STAGE	0x9f
 #define IPI_VECTOR	0x40
 
 #define PTE_FLAGS	0x63	/* present, writable, accessed, dirty */
@@ -126,14 +125,6 @@ static void guest_with_a_window(void)
 	gmem_guest_server();
 }
 
-static void report_page_fault(struct ex_regs *regs)
-{
-	u64 cr2;
-
-	asm volatile("mov %%cr2, %0" : "=r" (cr2));
-	GUEST_SYNC3(PF_STAGE, cr2, regs->error_code);
-}
-
 static void assert_translation(struct kvm_vcpu *vcpu, bool valid)
 {
 	struct kvm_translation tr = { .linear_address = WINDOW };
@@ -153,7 +144,6 @@ GMEM_TEST(forged_page_table)
 	gmem_slot_add(&table, w.vm, GMEM_SLOT_TWO, SLOT + 1, TABLE, PG);
 	gmem_set_attrs(w.vm->fd, TABLE, PG, GMEM_PRIVATE);
 	set_page_table(w.vm);
-	vm_install_exception_handler(w.vm, PF_VECTOR, report_page_fault);
 	seal(&w);
 	gmem_server_start(w.vcpu);
 	assert_translation(w.vcpu, true);
@@ -163,10 +153,7 @@ GMEM_TEST(forged_page_table)
 	assert_translation(w.vcpu, false);
 	run = gmem_cmd(w.vcpu, GMEM_CMD_INS, WINDOW, 4);
 	supply_input(w.vcpu, &run);
-	run = gmem_run(w.vcpu);
-	TEST_ASSERT(run.exit == GMEM_EXIT_SYNC && run.args[0] == PF_STAGE &&
-		    run.args[1] == WINDOW, "no page fault: exit %d, %#lx", run.exit,
-		    run.args[0]);
+	gmem_run_to_fault(w.vcpu, TABLE, KVM_MEMORY_EXIT_FLAG_PRIVATE);
 
 	swap_in(&w, &table);
 	assert_translation(w.vcpu, true);
