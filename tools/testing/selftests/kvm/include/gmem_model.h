@@ -95,7 +95,6 @@ struct model {
 	bool holds;		/* the VM has a backend that takes pages */
 	bool sealed;
 	enum model_view view[MODEL_GFNS];
-	struct model_offer asks[MODEL_VCPUS];	/* for private memory */
 	bool private[MODEL_GFNS];
 	struct model_file files[MODEL_FILES];
 	struct model_slot slots[MODEL_SLOTS];

@@ -239,14 +239,13 @@ static inline void model_delete_slot(struct model *m, unsigned int s)
 	slot->exists = false;
 }
 
-/* Has the guest asked for this conversion of a gfn? */
-static inline bool model_is_asked(const struct model *m, unsigned int gfn, bool private)
+/* Has the guest asked to share a gfn? */
+static inline bool model_is_asked(const struct model *m, unsigned int gfn)
 {
-	const struct model_offer *asked = private ? m->asks : m->offers;
 	unsigned int i;
 
 	for (i = 0; i < MODEL_VCPUS; i++) {
-		if (gfn >= asked[i].start && gfn < asked[i].end)
+		if (gfn >= m->offers[i].start && gfn < m->offers[i].end)
 			return true;
 	}
 	return false;
@@ -256,15 +255,25 @@ static inline bool model_is_asked(const struct model *m, unsigned int gfn, bool 
 static inline enum model_view model_new_view(struct model *m, unsigned int gfn, bool private)
 {
 	const struct model_slot *slot = model_slot_at(m, gfn);
-	bool asked = model_is_asked(m, gfn, private);
 	bool has_file = slot && slot->file != MODEL_NO_FILE;
 	enum model_view view = m->view[gfn];
 
-	if (!private && asked)
+	if (!private && model_is_asked(m, gfn))
 		return MODEL_SHARED;
 	if (!private)
 		return view == MODEL_OWNED && has_file && slot->mmap ? MODEL_LOST : view;
-	return has_file && (asked || view == MODEL_SHARED) ? MODEL_OWNED : view;
+	return has_file && view == MODEL_SHARED ? MODEL_OWNED : view;
+}
+
+/* A vCPU of a sealed VM asks for private memory: who wants it shared has asked before. */
+static inline void model_ask(struct model *m, unsigned int start, unsigned int end)
+{
+	unsigned int i;
+
+	for (i = 0; m->sealed && i < MODEL_VCPUS; i++) {
+		if (model_overlaps(m->offers[i].start, m->offers[i].end, start, end))
+			m->offers[i] = (struct model_offer) {};
+	}
 }
 
 static inline void model_view_gfns(struct model *m, enum model_view *views, unsigned int start,

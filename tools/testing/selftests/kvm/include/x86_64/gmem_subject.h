@@ -67,6 +67,8 @@ struct subject {
 	struct kvm_vm *vm;
 	struct kvm_vcpu **vcpus;
 	bool asking[MODEL_VCPUS];		/* in the exit of a hypercall */
+	bool wants_private[MODEL_VCPUS];
+	struct model_offer named[MODEL_VCPUS];	/* what it asks for */
 	int fds[MODEL_FILES];
 	u8 *maps[MODEL_FILES];
 	u8 *memory[MODEL_SLOTS];
@@ -312,15 +314,12 @@ static inline void guest_page(struct subject *s, const struct op *op, unsigned i
 /* What the VMM says is 0: is it true? */
 static inline bool is_true(const struct subject *s, unsigned int v)
 {
-	const struct model_offer *offer = &s->model.offers[v], *ask = &s->model.asks[v];
+	const struct model_offer *named = &s->named[v];
+	enum model_view wanted = s->wants_private[v] ? MODEL_OWNED : MODEL_SHARED;
 	unsigned int gfn;
 
-	for (gfn = offer->start; s->model.sealed && gfn < offer->end; gfn++) {
-		if (s->model.view[gfn] != MODEL_SHARED)
-			return false;
-	}
-	for (gfn = ask->start; s->model.sealed && gfn < ask->end; gfn++) {
-		if (s->model.view[gfn] != MODEL_OWNED)
+	for (gfn = named->start; s->model.sealed && gfn < named->end; gfn++) {
+		if (s->model.view[gfn] != wanted)
 			return false;
 	}
 	return true;
@@ -335,7 +334,6 @@ static inline void do_resume(struct subject *s, unsigned int v)
 	report->untrue += !is_true(s, v);
 	s->asking[v] = false;
 	s->model.offers[v] = (struct model_offer) {};
-	s->model.asks[v] = (struct model_offer) {};
 }
 
 static inline void do_guest(struct subject *s, const struct op *op)
@@ -357,10 +355,12 @@ static inline void do_offer(struct subject *s, const struct op *op)
 	TEST_ASSERT(!run.ret && s->vcpus[op->who]->run->exit_reason == KVM_EXIT_HYPERCALL,
 		    "no hypercall exit");
 	s->asking[op->who] = true;
-	if (!op->arg)
-		s->model.offers[op->who] = (struct model_offer) { op->at, op->at + op->n };
+	s->wants_private[op->who] = op->arg;
+	s->named[op->who] = (struct model_offer) { op->at, op->at + op->n };
+	if (op->arg)
+		model_ask(&s->model, op->at, op->at + op->n);
 	else
-		s->model.asks[op->who] = (struct model_offer) { op->at, op->at + op->n };
+		s->model.offers[op->who] = s->named[op->who];
 }
 
 static inline void do_prefault(struct subject *s, const struct op *op)
