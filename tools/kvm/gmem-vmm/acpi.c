@@ -3,6 +3,7 @@
  * ACPI tables: MADT for the processors (Debian's cloud kernel reads no MP
  * table), FADT with a PM1 block for power-off, and a DSDT with \_S5_ and the disk.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "vmm.h"
@@ -180,8 +181,8 @@ static const __u8 aml_disk[] = {
 	0x79, 0x00,
 };
 
-_Static_assert(GPA_DISK == 0xd0000000 && PAGE_BYTES == 0x1000 && IRQ_DISK == 5,
-	       "aml_disk has other values");
+static_assert(GPA_DISK == 0xd0000000 && PAGE_BYTES == 0x1000 && IRQ_DISK == 5,
+	      "aml_disk has other values");
 
 static __u64 build_dsdt(struct builder *b)
 {

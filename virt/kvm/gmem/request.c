@@ -98,6 +98,7 @@ void kvm_gmem_note_request(struct kvm_vcpu *vcpu, gfn_t gfn, u64 nr,
  * No conversion that goes by a request of the past is in progress afterwards.
  */
 static int kvm_gmem_wait_for_conversion(struct kvm_vcpu *vcpu)
+	__must_hold(&vcpu->kvm->srcu)
 {
 	struct kvm *kvm = vcpu->kvm;
 	int r;

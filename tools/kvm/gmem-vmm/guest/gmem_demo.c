@@ -131,7 +131,8 @@ static void be_robbed(const struct subject *s, bool private)
 
 	check(!command(CHANNEL_STEAL, s->gpa, hash), s,
 	      "the host took it unasked");
-	/* A sealed guest gets nothing there until it accepts the loss. */
+	/* A sealed guest gets nothing there until it gives up what it had. */
+	check(!convert(s, false), s, "given up");
 	check(!convert(s, true), s, "accepted as private, whatever it is now");
 	if (private)
 		check(!memchr_inv(s->page, 0, CHANNEL_PAGE), s,
