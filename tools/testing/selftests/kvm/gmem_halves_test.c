@@ -19,16 +19,6 @@
 #define PTE_PRESENT_MASK	BIT_ULL(0)
 #define PTE_WRITABLE_MASK	BIT_ULL(1)
 
-static int share(struct sealed *s, unsigned int page)
-{
-	return convert(&s->w, page, 1, GMEM_SHARED);
-}
-
-static int take_back(struct sealed *s, unsigned int page)
-{
-	return convert(&s->w, page, 1, GMEM_PRIVATE);
-}
-
 /* --- accesses ---------------------------------------------------------------- */
 
 GMEM_TEST(two_addresses_of_a_page)

@@ -8,26 +8,6 @@
 
 #define KVM_EPERM_RESULT	((u64)-KVM_EPERM)
 
-static int share(struct sealed *s, unsigned int page)
-{
-	return convert(&s->w, page, 1, GMEM_SHARED);
-}
-
-static int take_back(struct sealed *s, unsigned int page)
-{
-	return convert(&s->w, page, 1, GMEM_PRIVATE);
-}
-
-/* A guest with SECRET at AT */
-static struct sealed make_secret(enum gmem_kind kind, bool seal)
-{
-	struct sealed s = make_open(kind, PAGES * PG);
-
-	sealed_start(&s, seal);
-	sealed_fill(&s, AT, SECRET);
-	return s;
-}
-
 /* Shared memory is as ever. */
 SEALED_ATTACK(requests)
 {

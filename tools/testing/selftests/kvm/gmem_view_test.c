@@ -16,26 +16,6 @@ static void unbind(struct sealed *s)
 	gmem_slot_delete(&s->w.slot, s->w.vm->fd);
 }
 
-static int share(struct sealed *s, unsigned int page)
-{
-	return convert(&s->w, page, 1, GMEM_SHARED);
-}
-
-static int take_back(struct sealed *s, unsigned int page)
-{
-	return convert(&s->w, page, 1, GMEM_PRIVATE);
-}
-
-/* A guest with SECRET at AT */
-static struct sealed make_secret(enum gmem_kind kind, bool seal)
-{
-	struct sealed s = make_open(kind, PAGES * PG);
-
-	sealed_start(&s, seal);
-	sealed_fill(&s, AT, SECRET);
-	return s;
-}
-
 /* mov $value, %eax; ret */
 static void write_code(u8 *page, u8 value)
 {

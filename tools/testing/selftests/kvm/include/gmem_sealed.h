@@ -222,6 +222,27 @@ static inline void sealed_convert(struct sealed *s, enum gmem_cmd_op op,
 	ASSERT_EQ(sealed_resume_on(s, 0), 0);
 }
 
+/* The VMM converts a page. */
+static inline int share(struct sealed *s, unsigned int page)
+{
+	return convert(&s->w, page, 1, GMEM_SHARED);
+}
+
+static inline int take_back(struct sealed *s, unsigned int page)
+{
+	return convert(&s->w, page, 1, GMEM_PRIVATE);
+}
+
+/* A guest with SECRET at AT */
+static inline struct sealed make_secret(enum gmem_kind kind, bool seal)
+{
+	struct sealed s = make_open(kind, PAGES * PG);
+
+	sealed_start(&s, seal);
+	sealed_fill(&s, AT, SECRET);
+	return s;
+}
+
 #define SEALED_ATTACK(_name)						\
 static void _name##_attack(bool seal);					\
 GMEM_TEST(_name)							\
