@@ -48,7 +48,7 @@ static void *seal(void *arg)
 	return NULL;
 }
 
-/* Does a thread wait for a lock of the kernel?  To wait for others is another state. */
+/* Does a thread wait for a lock of KVM's, and not for RCU? */
 static bool waits_for_lock(pid_t tid)
 {
 	char path[64], text[512], *state;
@@ -56,7 +56,11 @@ static bool waits_for_lock(pid_t tid)
 	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
 	gmem_read_knob(path, text, sizeof(text));
 	state = strrchr(text, ')');
-	return state && state[2] == 'D';
+	if (!state || state[2] != 'D')
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/wchan", tid);
+	gmem_read_knob(path, text, sizeof(text));
+	return !strstr(text, "rcu");
 }
 
 /* Until the sealer waits, or has not waited */
