@@ -56,9 +56,11 @@ static void kvm_gmem_supersede_requests(struct kvm_private_mem *mem,
 
 	while ((node = interval_tree_iter_first(&mem->requests, request->start,
 						request->end - 1))) {
-		request->collected |= to_request(node)->collected;
 		kvm_gmem_remove_request(mem, to_request(node));
 	}
+
+	/* Nor does a conversion go by one that has left the tree already. */
+	request->collected = true;
 }
 
 /**

@@ -82,7 +82,7 @@ static int kvm_gmem_fault_in_wrong_half(struct kvm_vcpu *vcpu,
 {
 	bool is_private = kvm_gpa_is_in_private_half(vcpu->kvm, fault->addr);
 
-	if (fault->prefetch)
+	if (fault->prefetch && is_private != fault->is_private)
 		return RET_PF_RETRY;
 
 	return kvm_gmem_fault_mismatch(vcpu, fault, is_private, -EFAULT);

@@ -419,6 +419,16 @@ GMEM_TEST(there_and_back)
 	assert_lost(&s, AT);
 }
 
+GMEM_TEST(pre_fault_of_a_lost_page)
+{
+	struct kvm_pre_fault_memory args = { .gpa = gpa(AT), .size = PG };
+	struct sealed s = start_halves(GMEM_SLOT_INPLACE, true);
+
+	fill_private(&s, AT, SECRET);
+	ASSERT_OK(share(&s, AT));
+	ASSERT_ERRNO(ioctl(s.w.vcpu->fd, KVM_PRE_FAULT_MEMORY, &args), EFAULT);
+}
+
 /* A page is given up once: when the guest goes on, the VMM may not do it again. */
 GMEM_TEST(request_ends)
 {
