@@ -100,13 +100,12 @@ static void serve(struct disk *d)
 
 static void set_status(struct disk *d, __u32 status)
 {
-	const __u64 need = FEATURE(VIRTIO_F_VERSION_1);
-
 	if (!status) {
 		reset(d);
 		return;
 	}
-	if ((d->driver_features & ~FEATURES) || (d->driver_features & need) != need)
+	if ((d->driver_features & ~FEATURES) ||
+	    !(d->driver_features & FEATURE(VIRTIO_F_VERSION_1)))
 		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
 	d->status = status | (d->status & VIRTIO_CONFIG_S_NEEDS_RESET);
 }

@@ -119,21 +119,24 @@ void mem_create(struct vm *vm)
 	add_slot(vm, 1, GPA_HIGH, vm->high, vm->low);
 }
 
-/* Bits of each page of a range, all of guest memory: set or cleared */
-static void mark(struct vm *vm, __u64 gpa, __u64 size, __u8 state)
+/* Number of the page, in vm->pages */
+static __u64 page_at(struct vm *vm, __u64 gpa)
 {
-	__u64 page = (mem_at(vm, gpa) - vm->ram) / PAGE_BYTES;
-	__u64 end = page + size / PAGE_BYTES;
-
-	for (; page < end; page++)
-		atomic_store(&vm->pages[page], state);
+	return (mem_at(vm, gpa) - vm->ram) / PAGE_BYTES;
 }
 
-/* What was announced and then accessed is shared still. */
+static void mark_private(struct vm *vm, __u64 gpa, __u64 size)
+{
+	__u64 page = page_at(vm, gpa), end = page + size / PAGE_BYTES;
+
+	for (; page < end; page++)
+		atomic_store(&vm->pages[page], 0);
+}
+
+/* What was announced and then accessed is announced still. */
 static void mark_shared(struct vm *vm, __u64 gpa, __u64 size, bool announced)
 {
-	__u64 page = (mem_at(vm, gpa) - vm->ram) / PAGE_BYTES;
-	__u64 end = page + size / PAGE_BYTES;
+	__u64 page = page_at(vm, gpa), end = page + size / PAGE_BYTES;
 
 	for (; page < end; page++)
 		atomic_fetch_or(&vm->pages[page],
@@ -168,7 +171,7 @@ int mem_convert(struct vm *vm, __u64 gpa, __u64 size, bool private, bool announc
 		return -EINVAL;
 	/* Devices do not look at what may be private. */
 	if (private)
-		mark(vm, gpa, size, 0);
+		mark_private(vm, gpa, size);
 	for (tries = 0; tries < CONVERT_TRIES; tries++) {
 		if (!ioctl(vm->fd, KVM_SET_MEMORY_ATTRIBUTES, &attr)) {
 			atomic_fetch_add(private ? &vm->count.to_private :
@@ -191,13 +194,12 @@ int mem_convert(struct vm *vm, __u64 gpa, __u64 size, bool private, bool announc
 /** mem_is_shared() - true if the whole range is shared guest memory, for now. */
 bool mem_is_shared(struct vm *vm, __u64 gpa, __u64 size)
 {
-	__u64 first, last, page;
+	__u64 page, last;
 
 	if (!mem_contains(vm, gpa, size))
 		return false;
-	first = (mem_at(vm, gpa) - vm->ram) / PAGE_BYTES;
-	last = (mem_at(vm, gpa + size - 1) - vm->ram) / PAGE_BYTES;
-	for (page = first; page <= last; page++)
+	last = page_at(vm, gpa + size - 1);
+	for (page = page_at(vm, gpa); page <= last; page++)
 		if (!(atomic_load(&vm->pages[page]) & MEM_SHARED))
 			return false;
 	return true;

@@ -143,6 +143,7 @@ bool kvm_can_seal(const struct kvm *kvm)
 	return kvm_has_private_mem(kvm) && kvm->private_mem.ops->can_seal;
 }
 
+/* Wait for an ioctl in progress; check and measure the vCPU if there is a @digest. */
 static int kvm_seal_vcpu(struct kvm_vcpu *vcpu, struct kvm_digest *digest)
 {
 	int r = -EBUSY;
@@ -155,7 +156,7 @@ static int kvm_seal_vcpu(struct kvm_vcpu *vcpu, struct kvm_digest *digest)
 		return -EINTR;
 
 	if (!rcu_access_pointer(vcpu->pid))
-		r = kvm_arch_seal_vcpu(vcpu, digest);
+		r = digest ? kvm_arch_seal_vcpu(vcpu, digest) : 0;
 	mutex_unlock(&vcpu->mutex);
 
 	return r;
@@ -194,29 +195,10 @@ static int kvm_seal_memory(struct kvm *kvm, struct kvm_digest *digest)
 	return r;
 }
 
-/*
- * An ioctl in progress on one vCPU may change others, and the VM.
- */
-static int kvm_seal_drain_vcpus(struct kvm *kvm)
-{
-	struct kvm_vcpu *vcpu;
-	unsigned long i;
-
-	kvm_for_each_vcpu(i, vcpu, kvm) {
-		/* If it runs, that can take for ever. */
-		if (rcu_access_pointer(vcpu->pid))
-			return -EBUSY;
-		if (mutex_lock_killable(&vcpu->mutex))
-			return -EINTR;
-		mutex_unlock(&vcpu->mutex);
-	}
-
-	return 0;
-}
-
 static int kvm_seal_all(struct kvm *kvm, struct kvm_digest *digest)
 {
-	int r = kvm_seal_drain_vcpus(kvm);
+	/* An ioctl in progress on one vCPU may change others, and the VM. */
+	int r = kvm_seal_vcpus(kvm, NULL);
 
 	if (!r)
 		r = kvm_arch_check_seal(kvm);

@@ -173,13 +173,10 @@ static u64 guest_writes_table(u64 unused)
 	return 0;
 }
 
-/* Page tables at page TABLE lead from WALKED to page @to. */
-static void lead_to(struct sealed *s, u64 table_gva, u64 to)
+/* An entry of page tables: private memory */
+static u64 entry_of(struct sealed *s, unsigned int page)
 {
-	struct table *table = addr_gva2hva(s->w.vm, (vm_vaddr_t)&guest_table);
-
-	*table = (struct table) { .at = table_gva, .entry = to | ENTRY_FLAGS };
-	guest_asks(s, guest_writes_table, 0);
+	return gpa(page) | bit_of(s) | ENTRY_FLAGS;
 }
 
 static void use_table(struct sealed *s, u64 bit)
@@ -188,35 +185,53 @@ static void use_table(struct sealed *s, u64 bit)
 	*guest_entry(s, WALKED, 2) = gpa(TABLE) | bit | ENTRY_FLAGS;
 }
 
+/* Private page tables, linked without the bit, have led from WALKED to SECRET. */
+static struct sealed start_walked(enum gmem_kind kind, bool seal)
+{
+	struct sealed s = start_halves(kind, seal);
+	struct table *table = addr_gva2hva(s.w.vm, (vm_vaddr_t)&guest_table);
+
+	fill_private(&s, AT, SECRET);
+	*table = (struct table) {
+		.at = in_private_half(TABLE), .entry = entry_of(&s, AT),
+	};
+	guest_asks(&s, guest_writes_table, 0);
+	use_table(&s, 0);
+	ASSERT_EQ(sealed_do(&s, GMEM_CMD_READ, WALKED, 0), SECRET);
+	return s;
+}
+
+/* Page tables that the VMM has written, linked with the bit */
+static struct sealed start_forged(void)
+{
+	struct sealed s = start_halves(GMEM_SLOT_INPLACE, false);
+
+	fill_private(&s, AT, SECRET);
+	ASSERT_OK(share(&s, TABLE));
+	*(u64 *)host(&s.w, TABLE) = entry_of(&s, AT);
+	use_table(&s, bit_of(&s));
+	return s;
+}
+
 /* The tables of a boot loader are private, and their addresses have no bit. */
 GMEM_TEST(private_tables)
 {
-	struct sealed s = start_halves(GMEM_SLOT_INPLACE, true);
+	struct sealed s = start_walked(GMEM_SLOT_INPLACE, true);
 	struct gmem_run run;
-
-	fill_private(&s, AT, SECRET);
-	lead_to(&s, in_private_half(TABLE), gpa(AT) | bit_of(&s));
-	use_table(&s, 0);
-	ASSERT_EQ(sealed_do(&s, GMEM_CMD_READ, WALKED, 0), SECRET);
 
 	run = sealed_cmd(&s, GMEM_CMD_OUTS, WALKED, 1);
 	ASSERT_EQ(run.ret, 0);
 	ASSERT_EQ(s.w.vcpu->run->exit_reason, KVM_EXIT_IO);
-	ASSERT_EQ(*((u8 *)s.w.vcpu->run + s.w.vcpu->run->io.data_offset), SECRET);
+	ASSERT_EQ(sealed_output(&s, 0), SECRET);
 }
 
 /* Once they are mapped for the walk, a conversion must remove them there. */
 GMEM_TEST(tables_are_converted)
 {
-	struct sealed s = start_halves(GMEM_SLOT_TWO, false);
+	struct sealed s = start_walked(GMEM_SLOT_TWO, false);
 
-	fill_private(&s, AT, SECRET);
 	fill_private(&s, AT + 1, EVIL);
-	lead_to(&s, in_private_half(TABLE), gpa(AT) | bit_of(&s));
-	use_table(&s, 0);
-	ASSERT_EQ(sealed_do(&s, GMEM_CMD_READ, WALKED, 0), SECRET);
-
-	*(u64 *)host(&s.w, TABLE) = gpa(AT + 1) | bit_of(&s) | ENTRY_FLAGS;
+	*(u64 *)host(&s.w, TABLE) = entry_of(&s, AT + 1);
 	ASSERT_OK(share(&s, TABLE));
 	ASSERT_EQ(sealed_do(&s, GMEM_CMD_READ, WALKED, 0), EVIL);
 }
@@ -224,23 +239,15 @@ GMEM_TEST(tables_are_converted)
 /* Tables whose addresses have the bit are not for the VMM to write. */
 GMEM_TEST(tables_are_not_the_vmms)
 {
-	struct sealed s = start_halves(GMEM_SLOT_INPLACE, false);
+	struct sealed s = start_forged();
 
-	fill_private(&s, AT, SECRET);
-	ASSERT_OK(share(&s, TABLE));
-	*(u64 *)host(&s.w, TABLE) = gpa(AT) | bit_of(&s) | ENTRY_FLAGS;
-	use_table(&s, bit_of(&s));
 	assert_half(&s, GMEM_CMD_READ, WALKED, 0, TABLE, FLAG_PRIVATE);
 }
 
 GMEM_TEST(emulator_walks_by_the_rule)
 {
-	struct sealed s = start_halves(GMEM_SLOT_INPLACE, false);
+	struct sealed s = start_forged();
 
-	fill_private(&s, AT, SECRET);
-	ASSERT_OK(share(&s, TABLE));
-	*(u64 *)host(&s.w, TABLE) = gpa(AT) | bit_of(&s) | ENTRY_FLAGS;
-	use_table(&s, bit_of(&s));
 	assert_half(&s, GMEM_CMD_OUTS, WALKED, 1, TABLE, FLAG_PRIVATE);
 }
 
@@ -302,7 +309,7 @@ GMEM_TEST(without_paging)
 	start_unpaged(s.vcpus[1]);
 	run = sealed_run(&s, 1);
 	ASSERT_EQ(run.exit, GMEM_EXIT_SYNC);
-	ASSERT_EQ(*((u8 *)s.vcpus[1]->run + s.vcpus[1]->run->io.data_offset), SECRET);
+	ASSERT_EQ(sealed_output(&s, 1), SECRET);
 
 	/* What maps it there maps it there no longer. */
 	ASSERT_OK(__gmem_set_attrs(s.w.vm->fd, UNPAGED, PG, GMEM_SHARED));
@@ -310,7 +317,7 @@ GMEM_TEST(without_paging)
 	low.hva[UNPAGED_DATA] = EVIL;
 	start_unpaged(s.vcpus[1]);
 	ASSERT_EQ(sealed_run(&s, 1).exit, GMEM_EXIT_SYNC);
-	ASSERT_EQ(*((u8 *)s.vcpus[1]->run + s.vcpus[1]->run->io.data_offset), EVIL);
+	ASSERT_EQ(sealed_output(&s, 1), EVIL);
 }
 
 /* --- the emulator ------------------------------------------------------------ */
@@ -325,7 +332,7 @@ GMEM_TEST(emulator_reads_by_the_rule)
 	ASSERT_OK(take_back(&s, AT));
 	ASSERT_EQ(sealed_run(&s, 0).exit, GMEM_EXIT_OTHER);
 	ASSERT_EQ(s.w.vcpu->run->exit_reason, KVM_EXIT_IO);
-	ASSERT_EQ(*((u8 *)s.w.vcpu->run + s.w.vcpu->run->io.data_offset), EVIL);
+	ASSERT_EQ(sealed_output(&s, 0), EVIL);
 }
 
 GMEM_TEST(emulator_asks_to_share)
@@ -337,7 +344,7 @@ GMEM_TEST(emulator_asks_to_share)
 	ASSERT_OK(share(&s, AT));
 	ASSERT_EQ(sealed_run(&s, 0).exit, GMEM_EXIT_OTHER);
 	ASSERT_EQ(s.w.vcpu->run->exit_reason, KVM_EXIT_IO);
-	ASSERT_EQ(*((u8 *)s.w.vcpu->run + s.w.vcpu->run->io.data_offset), 0);
+	ASSERT_EQ(sealed_output(&s, 0), 0);
 }
 
 GMEM_TEST(emulator_writes_by_the_rule)
@@ -451,32 +458,24 @@ GMEM_TEST(request_ends)
 /* KVM's walk for the emulator ends like the processor's, not in a fault of the guest. */
 GMEM_TEST(emulated_walk_finds_nothing)
 {
-	struct sealed s = start_halves(GMEM_SLOT_TWO, true);
+	struct sealed s = start_walked(GMEM_SLOT_TWO, true);
 	struct gmem_run run;
 
-	fill_private(&s, AT, SECRET);
-	lead_to(&s, in_private_half(TABLE), gpa(AT) | bit_of(&s));
-	use_table(&s, 0);
-	ASSERT_EQ(sealed_do(&s, GMEM_CMD_READ, WALKED, 0), SECRET);
 	ASSERT_OK(share(&s, TABLE));
 	run = sealed_cmd(&s, GMEM_CMD_OUTS, WALKED, 1);
 	check_half(&s, &run, TABLE, FLAG_PRIVATE, EFAULT);
 	ASSERT_OK(take_back(&s, TABLE));
 	ASSERT_EQ(sealed_run(&s, 0).exit, GMEM_EXIT_OTHER);
 	ASSERT_EQ(s.w.vcpu->run->exit_reason, KVM_EXIT_IO);
-	ASSERT_EQ(*((u8 *)s.w.vcpu->run + s.w.vcpu->run->io.data_offset), SECRET);
+	ASSERT_EQ(sealed_output(&s, 0), SECRET);
 }
 
 /* Nor does a page walk or a pre-fault give up anything. */
 GMEM_TEST(walk_is_no_request)
 {
-	struct sealed s = start_halves(GMEM_SLOT_INPLACE, true);
+	struct sealed s = start_walked(GMEM_SLOT_INPLACE, true);
 	struct gmem_run run;
 
-	fill_private(&s, AT, SECRET);
-	lead_to(&s, in_private_half(TABLE), gpa(AT) | bit_of(&s));
-	use_table(&s, 0);
-	ASSERT_EQ(sealed_do(&s, GMEM_CMD_READ, WALKED, 0), SECRET);
 	ASSERT_OK(share(&s, TABLE));
 	run = sealed_cmd(&s, GMEM_CMD_READ, WALKED, 0);
 	check_half(&s, &run, TABLE, FLAG_PRIVATE, EHWPOISON);

@@ -51,7 +51,7 @@ static int emulated_read(struct sealed *s, unsigned int cpu, unsigned int page)
 		return -1;
 	}
 	ASSERT_EQ(r->exit_reason, KVM_EXIT_IO);
-	value = *((u8 *)r + r->io.data_offset);
+	value = sealed_output(s, cpu);
 	sealed_resume_on(s, cpu);
 	return value;
 }

@@ -283,7 +283,7 @@ SEALED_ATTACK(emulator)
 		return;
 	}
 	ASSERT_EQ(s.w.vcpu->run->exit_reason, KVM_EXIT_IO);
-	ASSERT_EQ(*((u8 *)s.w.vcpu->run + s.w.vcpu->run->io.data_offset), EVIL);
+	ASSERT_EQ(sealed_output(&s, 0), EVIL);
 }
 
 SEALED_ATTACK(emulator_lost)

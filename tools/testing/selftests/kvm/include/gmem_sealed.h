@@ -51,26 +51,34 @@ static void mailbox_server(u64 id)
 	}
 }
 
+/* A VM whose vCPUs run @server, without memory besides the library's */
+static inline void open_vm(struct sealed *s, void (*server)(u64 id),
+			   void (*prepare)(struct kvm_vm *vm))
+{
+	unsigned int i;
+
+	s->w.vm = gmem_vm_create_with(GMEM_VM_PROTECTED, MAX_VCPUS, server, s->vcpus,
+				      prepare);
+	s->w.vcpu = s->vcpus[0];
+	for (i = 0; i < MAX_VCPUS; i++) {
+		vcpu_args_set(s->vcpus[i], 1, (u64)i);
+		/* A sealed guest has no guests of its own. */
+		vcpu_clear_cpuid_feature(s->vcpus[i], X86_FEATURE_SVM);
+		vcpu_clear_cpuid_feature(s->vcpus[i], X86_FEATURE_VMX);
+	}
+	gmem_enable_map_gpa_range(s->w.vm);
+	s->boxes = addr_gva2hva(s->w.vm, (vm_vaddr_t)gmem_mailboxes);
+}
+
 /* All pages of the slot are private, and the guest has not run. */
 static inline struct sealed make_open_with(enum gmem_kind kind, u64 size,
 					   void (*prepare)(struct kvm_vm *vm))
 {
 	struct sealed s = {};
-	unsigned int i;
 
-	s.w.vm = gmem_vm_create_with(GMEM_VM_PROTECTED, MAX_VCPUS, mailbox_server,
-				     s.vcpus, prepare);
-	s.w.vcpu = s.vcpus[0];
-	for (i = 0; i < MAX_VCPUS; i++) {
-		vcpu_args_set(s.vcpus[i], 1, (u64)i);
-		/* A sealed guest has no guests of its own. */
-		vcpu_clear_cpuid_feature(s.vcpus[i], X86_FEATURE_SVM);
-		vcpu_clear_cpuid_feature(s.vcpus[i], X86_FEATURE_VMX);
-	}
-	gmem_enable_map_gpa_range(s.w.vm);
+	open_vm(&s, mailbox_server, prepare);
 	gmem_slot_add(&s.w.slot, s.w.vm, kind, SLOT, GMEM_BASE, size);
 	gmem_set_attrs(s.w.vm->fd, GMEM_BASE, size, GMEM_PRIVATE);
-	s.boxes = addr_gva2hva(s.w.vm, (vm_vaddr_t)gmem_mailboxes);
 	return s;
 }
 
@@ -96,6 +104,14 @@ static inline struct gmem_run sealed_run(struct sealed *s, unsigned int cpu)
 		 r->io.port == GMEM_GUEST_SYNC)
 		run.exit = GMEM_EXIT_SYNC;
 	return run;
+}
+
+/* The byte that a vCPU writes to a port */
+static inline u8 sealed_output(const struct sealed *s, unsigned int cpu)
+{
+	const struct kvm_run *r = s->vcpus[cpu]->run;
+
+	return *((const u8 *)r + r->io.data_offset);
 }
 
 static inline void sealed_start(struct sealed *s, bool seal)

@@ -64,18 +64,8 @@ static inline void forget_cmd(struct sealed *s, unsigned int v)
 /* A VM without memory besides the library's */
 static inline void open_subject(struct sealed *s, bool seal)
 {
-	unsigned int i;
-
-	s->w.vm = gmem_vm_create(GMEM_VM_PROTECTED, MAX_VCPUS, subject_server, s->vcpus);
-	s->w.vcpu = s->vcpus[0];
-	for (i = 0; i < MAX_VCPUS; i++) {
-		vcpu_args_set(s->vcpus[i], 1, (u64)i);
-		vcpu_clear_cpuid_feature(s->vcpus[i], X86_FEATURE_SVM);
-		vcpu_clear_cpuid_feature(s->vcpus[i], X86_FEATURE_VMX);
-	}
+	open_vm(s, subject_server, NULL);
 	vm_install_exception_handler(s->w.vm, FORGET_VECTOR, subject_forget);
-	gmem_enable_map_gpa_range(s->w.vm);
-	s->boxes = addr_gva2hva(s->w.vm, (vm_vaddr_t)gmem_mailboxes);
 	sealed_start(s, seal);
 }
 
